@@ -1,0 +1,76 @@
+# fazt: a menu of what one does here. `make` prints it.
+SHELL := /bin/bash
+export CGO_ENABLED := 0
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+FUZZTIME ?= 30s
+BENCHTIME ?= 1s
+GO_FILES = $(shell git ls-files '*.go')
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
+
+build: ## bin/fazt, static, with the version from git
+	go build -trimpath -ldflags "-X main.version=$(VERSION)" -o bin/fazt ./cmd/fazt
+
+test: ## every test, without the slow suites
+	go test ./...
+
+race: ## the same under the race detector (needs a C compiler)
+	CGO_ENABLED=1 go test -race -short -timeout 20m ./...
+
+integration: ## the real binary, real git, kill -9
+	go test -tags failpoints -count=1 ./reconcile/source -run CrashLeaves
+	go test -tags integration -count=1 ./cmd/fazt -run 'Integration'
+
+kills: ## kill -9, 100 times at random moments
+	FAZT_PLAIN=1 FAZT_KILLS=$${FAZT_KILLS:-100} go test -tags integration -count=1 -v -timeout 30m ./cmd/fazt -run 'IntegrationKill$$'
+
+conformance: ## the edge before h2spec, five proxies, two TLS scanners and tables of tricks
+	FAZT_SCANS=all go test -tags integration -count=1 -v -timeout 20m ./cmd/fazt -run 'IntegrationConform'
+
+faults: ## kill -9, 500 times at random and ten times at every durable step; each system call failing
+	FAZT_PLAIN=1 FAZT_KILLS=$${FAZT_KILLS:-500} FAZT_ROUNDS=$${FAZT_ROUNDS:-10} go test -tags integration -count=1 -v -timeout 3h ./cmd/fazt -run 'IntegrationKill|IntegrationFailpoints'
+	FAZT_SYSCALLS=all go test -tags integration -count=1 -v -timeout 1h ./cmd/fazt -run 'IntegrationSyscall'
+	go test -tags failpoints -count=1 ./reconcile/source -run CrashLeaves
+
+abuse: ## floods, slow clients and hostile frames against the real binary, as many as somebody would send
+	FAZT_ABUSE=all go test -tags integration -count=1 -v -timeout 30m ./cmd/fazt -run 'IntegrationAbuse'
+
+browser: ## what a person sees, in Debian's chromium
+	go test -tags browser -count=1 ./cmd/fazt -run 'Browser'
+
+fuzz: ## each fuzz target for FUZZTIME
+	@set -e; for pkg in $$(go list ./...); do \
+	  for target in $$(go test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
+	    echo "$$pkg $$target"; go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x $$pkg; done; done
+
+bench: bench-edge bench-reconcile bench-start ## every measured figure
+
+bench-edge: ## serving, next to bare net/http and Caddy, in turn
+	go run ./cmd/fazt/bench edge
+
+bench-reconcile: ## following repositories of 100, 1,000 and 10,000 apps, next to git and a bare parse
+	go run ./cmd/fazt/bench -rounds 3 reconcile
+
+bench-start: ## seconds of a newcomer's two commands
+	go run ./cmd/fazt/bench -rounds 3 start
+
+lint: ## gofmt, vet, staticcheck
+	@out=$$(gofmt -l $(GO_FILES)); [ -z "$$out" ] || { echo "gofmt -w $$out"; exit 1; }
+	go vet ./... && go vet -tags integration,browser ./cmd/fazt && go vet -tags failpoints ./platform/failpoint ./reconcile/source
+	go tool staticcheck ./...
+
+gen: ## write the generated pages of docs/reference
+	go generate ./...
+
+gen-check: ## fail if a generated page is stale
+	go test -count=1 -run='^TestReferencePage' ./spec ./cmd/fazt
+
+cover: ## coverage of the unit and script tests
+	go test -coverpkg=./... -coverprofile=cover.out ./... && go tool cover -func=cover.out | tail -n 1
+
+ci: lint gen-check test race integration kills browser ## what .ci/run runs
+	$(MAKE) fuzz FUZZTIME=3s
+
+.PHONY: help build test race integration conformance kills faults abuse browser fuzz bench bench-edge bench-reconcile bench-start lint gen gen-check cover ci
+.DEFAULT_GOAL := help

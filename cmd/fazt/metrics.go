@@ -1,0 +1,67 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"slices"
+
+	"github.com/VictoriaMetrics/metrics"
+
+	"github.com/fazt-sh/fazt/reconcile"
+)
+
+// metrics answers in Prometheus' text form. Everything is read when it is asked
+// for, from what the node keeps anyway: a node that nobody watches pays nothing.
+func (n *node) metrics(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
+	n.writeTraffic(w)
+	n.writeLoop(w)
+	for _, c := range n.certificates() {
+		if !c.NotAfter.IsZero() {
+			metrics.WriteGaugeUint64(w, labelled("fazt_certificate_not_after_seconds", "host", c.Host), uint64(max(c.NotAfter.Unix(), 0)))
+		}
+	}
+	usage := n.edge.Usage()
+	for _, addr := range slices.Sorted(maps.Keys(usage)) {
+		metrics.WriteGaugeUint64(w, labelled("fazt_app_egress_month_bytes", "app", addr.Name()), uint64(usage[addr].Bytes))
+	}
+	metrics.WriteProcessMetrics(w)
+}
+
+func (n *node) writeTraffic(w io.Writer) {
+	t := n.edge.Traffic()
+	writeCounters(w, "fazt_requests_total", "class", t.Answers)
+	metrics.WriteCounterUint64(w, "fazt_response_bytes_total", uint64(t.Bytes))
+	writeCounters(w, "fazt_refused_total", "layer", t.Refused)
+	writeCounters(w, "fazt_connections_refused_total", "reason", connectionRefusals(t.Connections))
+	metrics.WriteGaugeUint64(w, "fazt_connections_open", uint64(t.Connections.Open))
+	metrics.WriteGaugeUint64(w, "fazt_connections_idle", uint64(t.Connections.Idle))
+}
+
+func (n *node) writeLoop(w io.Writer) {
+	status := n.loop.Status()
+	metrics.WriteGaugeUint64(w, "fazt_generation", status.Generation)
+	metrics.WriteGaugeUint64(w, labelled("fazt_phase", "phase", string(status.Phase)), 1)
+	states := map[reconcile.AppState]uint64{reconcile.AppLive: 0}
+	for _, a := range status.Apps {
+		states[a.State]++
+	}
+	for _, state := range slices.Sorted(maps.Keys(states)) {
+		metrics.WriteGaugeUint64(w, labelled("fazt_apps", "state", string(state)), states[state])
+	}
+	metrics.WriteGaugeUint64(w, "fazt_holds", uint64(len(status.Holds)))
+}
+
+// writeCounters writes one counter for each value of a label, the zeros too: a
+// series that begins at its first event hides that event from rate().
+func writeCounters(w io.Writer, name, label string, counts map[string]int64) {
+	for _, value := range slices.Sorted(maps.Keys(counts)) {
+		metrics.WriteCounterUint64(w, labelled(name, label, value), uint64(counts[value]))
+	}
+}
+
+// labelled is a metric's name with one label. Values are names of ours and hosts
+// of the configuration, which hold nothing to escape.
+func labelled(name, label, value string) string { return fmt.Sprintf("%s{%s=%q}", name, label, value) }

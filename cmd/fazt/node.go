@@ -1,0 +1,301 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/fazt-sh/fazt/edge"
+	"github.com/fazt-sh/fazt/edge/cert"
+	"github.com/fazt-sh/fazt/platform"
+	"github.com/fazt-sh/fazt/platform/fault"
+	"github.com/fazt-sh/fazt/platform/journal"
+	"github.com/fazt-sh/fazt/platform/op"
+	"github.com/fazt-sh/fazt/platform/sqlite"
+	"github.com/fazt-sh/fazt/reconcile"
+	"github.com/fazt-sh/fazt/spec"
+)
+
+// nodeConfig is everything a node is told at start; the rest is in git.
+type nodeConfig struct {
+	state     string
+	listen    []string
+	secure    []string          // addresses for TLS
+	sockets   *sockets          // listeners this process was started with
+	args      []string          // of this process, for the one that comes next
+	cert      map[string]string // credentials for certificates: name → file
+	control   string
+	node      string // --node
+	allApps   bool   // dev without --node
+	domain    string // dev: overrides edge.domain
+	vars      map[string]string
+	source    reconcile.Source // nil: what `fazt apply` gives is kept
+	opener    opener           // the source's own opening and closing
+	history   string           // --history: what the source may do to its past
+	interval  time.Duration
+	drain     time.Duration
+	dev       bool
+	unsafe    bool // however often it crashed, it goes on
+	accessLog io.Writer
+	passed    func(*node, reconcile.Result) // called after each pass
+	log       *slog.Logger
+}
+
+// opener is the life of a source around the loop.
+type opener interface {
+	Open(context.Context) error
+	Close() error
+}
+
+// node is one running fazt: the four rooms put together.
+type node struct {
+	cfg     nodeConfig
+	ground  *platform.Platform
+	edge    *edge.Server
+	certs   *cert.Manager // nil in development
+	loader  *nodeLoader
+	loop    *reconcile.Loop
+	safe    *safety
+	control *control
+	table   op.Table
+	actor   string // who this process acts as
+	started time.Time
+}
+
+// openNode brings a node to the point where it serves its last published
+// generation: no git, no network, no loader.
+func openNode(ctx context.Context, cfg nodeConfig) (_ *node, err error) {
+	n := &node{cfg: cfg, actor: "local:" + strconv.Itoa(os.Geteuid()), started: time.Now()}
+	defer func() {
+		if err != nil {
+			n.Close()
+		}
+	}()
+	if n.ground, err = platform.Open(ctx, cfg.state, cfg.log); err != nil {
+		return nil, err
+	}
+	n.safe = newSafety(n.ground.Crashes(), cfg.dev || cfg.unsafe)
+	if err = n.openCerts(); err != nil {
+		return nil, err
+	}
+	last, lineage, err := n.recall(ctx)
+	if damaged(ctx, n.ground, err) {
+		if err = n.ground.Replace(ctx, err); err == nil {
+			last, lineage, err = n.recall(ctx)
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err = n.edge.Open(cfg.listen, cfg.secure); err != nil {
+		return nil, err
+	}
+	n.challengesAt()
+	if cfg.opener != nil {
+		if err = cfg.opener.Open(ctx); err != nil {
+			return nil, err
+		}
+	}
+	n.loader = newNodeLoader(cfg.log)
+	n.loop = reconcile.New(reconcile.Config{
+		Source: cfg.source, Loader: n.loader, Target: target{n.edge}, Judge: edge.Judge, Mend: n.edge.Mend, Ledger: ledger{n.ground},
+		Last: last, Node: cfg.node, AllApps: cfg.allApps, Domain: cfg.domain, Vars: cfg.vars,
+		Interval: cfg.interval, Engine: version, Lineage: lineage, Log: cfg.log, Clock: n.ground.Clock,
+		Passed: func(r reconcile.Result) {
+			n.loader.tidy()
+			if cfg.passed != nil {
+				cfg.passed(n, r)
+			}
+		},
+	})
+	n.table = grouped(table(n, cfg.log))
+	n.control, err = openControl(cfg.state, cfg.control, n, cfg.log)
+	return n, err
+}
+
+// recall makes an edge that serves what the record says, and takes the record
+// over.
+func (n *node) recall(ctx context.Context) (last reconcile.State, lineage string, err error) {
+	if err := n.openEdge(ctx); err != nil {
+		return last, "", err
+	}
+	if last, err = n.boot(ctx); err == nil {
+		lineage, err = n.takeOver(ctx)
+	}
+	return last, lineage, err
+}
+
+// openEdge makes the server with what it stands on.
+func (n *node) openEdge(ctx context.Context) error {
+	config := edge.Config{
+		Blobs: n.ground.Blobs, Log: n.cfg.log, Dev: n.cfg.dev, AccessLog: n.cfg.accessLog, Drain: n.cfg.drain,
+		Certs: n.certs, Lost: func(blob string) { n.loop.Damaged(blob) }, // nobody visits before there is a loop
+	}
+	if n.cfg.sockets != nil {
+		config.Listen = n.cfg.sockets.listen
+	}
+	n.edge = edge.New(config)
+	return n.restoreUsage(ctx)
+}
+
+// challengesAt tells the certificates' keeper at which bound addresses a CA finds
+// this node: the first of each kind.
+func (n *node) challengesAt() {
+	if n.certs == nil {
+		return
+	}
+	plain, secure := n.edge.Listeners()
+	host, httpPort := place(plain)
+	other, tlsPort := place(secure)
+	switch {
+	case httpPort == 0:
+		host = other
+	case tlsPort != 0 && other != host:
+		host = "" // one for both is none
+	}
+	n.certs.Serve(host, httpPort, tlsPort)
+}
+
+// place is the address of the first listener, without a host where it is all of
+// the machine's.
+func place(listeners []net.Listener) (host string, port int) {
+	if len(listeners) == 0 {
+		return "", 0
+	}
+	tcp, ok := listeners[0].Addr().(*net.TCPAddr)
+	if !ok {
+		return "", 0
+	}
+	if !tcp.IP.IsUnspecified() {
+		host = tcp.IP.String()
+	}
+	return host, tcp.Port
+}
+
+// openCerts opens what the node keeps of certificates; in development there are
+// none.
+func (n *node) openCerts() error {
+	if n.cfg.dev {
+		return nil
+	}
+	n.certs = cert.New(cert.Config{Dir: filepath.Join(n.ground.Dir, "cert"), Log: n.cfg.log, Credential: func(name string) (string, bool) {
+		file, ok := n.cfg.cert[name]
+		return file, ok
+	}})
+	return n.certs.Open()
+}
+
+// damaged reports whether a record cannot be read because it is damaged.
+func damaged(ctx context.Context, ground *platform.Platform, err error) bool {
+	if err == nil || ctx.Err() != nil || fault.KindOf(err) != fault.Internal {
+		return false
+	}
+	return sqlite.Damaged(err) || sqlite.Damaged(ground.DB.Check(ctx))
+}
+
+// boot publishes the committed generation from node.db and the blobs.
+func (n *node) boot(ctx context.Context) (reconcile.State, error) {
+	gen, rows, err := n.ground.Releases.Current(ctx)
+	if err != nil {
+		return reconcile.State{}, err
+	}
+	last, err := ledger{n.ground}.state(ctx, gen, func(l lostRow) {
+		n.cfg.log.Warn("an app in the trash cannot be put back", "app", l.addr, "error", l.err)
+	})
+	if err != nil || gen.Number == 0 {
+		return last, err
+	}
+	objects, lost := objectsOf(rows)
+	for _, l := range lost {
+		n.cfg.log.Warn("a damaged record is not served", "object", l.addr, "error", l.err)
+		last.Lost = append(last.Lost, l.addr)
+	}
+	staged, err := n.edge.Stage(ctx, edge.Desired{Revision: gen.Revision, Node: gen.Node, Objects: objects})
+	if err != nil {
+		return last, err
+	}
+	for _, f := range staged.Faults() {
+		n.cfg.log.Warn("an app cannot be served from this state folder", "app", f.Addr, "error", f.Err)
+		last.Lost = append(last.Lost, f.Addr)
+	}
+	staged.Publish(last.Generation)
+	return last, nil
+}
+
+// Close gives back whatever openNode took.
+func (n *node) Close() error {
+	var errs []error
+	if n.loader != nil {
+		n.loader.Close()
+	}
+	if n.control != nil {
+		errs = append(errs, n.control.Close())
+	}
+	if n.edge != nil {
+		errs = append(errs, n.edge.Close())
+	}
+	if n.certs != nil {
+		errs = append(errs, n.certs.Close())
+	}
+	if n.cfg.opener != nil {
+		errs = append(errs, n.cfg.opener.Close())
+	}
+	if n.ground != nil {
+		errs = append(errs, n.ground.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// target is the edge as the loop sees it.
+type target struct{ server *edge.Server }
+
+// Observe lists what is served.
+func (t target) Observe(ctx context.Context) ([]spec.Object, error) { return t.server.Observe(ctx) }
+
+// Stage prepares the next generation.
+func (t target) Stage(ctx context.Context, d reconcile.Desired) (reconcile.Staged, error) {
+	s, err := t.server.Stage(ctx, edge.Desired{Revision: d.Revision, Node: d.Node, Objects: d.Objects, Files: d.Files, Verify: d.Verify})
+	if err != nil {
+		return nil, err
+	}
+	return staged{s}, nil
+}
+
+// staged is a prepared generation as the loop sees it.
+type staged struct{ *edge.Staged }
+
+// Faults names the apps that could not be staged.
+func (s staged) Faults() []reconcile.AppFault {
+	var faults []reconcile.AppFault
+	for _, f := range s.Staged.Faults() {
+		faults = append(faults, reconcile.AppFault{Addr: f.Addr, Err: f.Err})
+	}
+	return faults
+}
+
+// audit records a command that changes something. The loop journals what
+// becomes of it.
+func (n *node) audit(ctx context.Context, actor string, row op.Row, target string, exit int, err error) {
+	e := journal.Entry{Time: time.Now(), Actor: actor, Action: row.Name, Target: target, Outcome: "ok"}
+	switch {
+	case err != nil:
+		e.Outcome = string(fault.KindOf(err))
+	case exit != 0:
+		e.Outcome = fmt.Sprintf("exit %d", exit)
+	}
+	err = n.ground.DB.Write(context.WithoutCancel(ctx), func(tx *sqlite.Tx) error {
+		_, err := n.ground.Journal.Append(tx, e)
+		return err
+	})
+	n.ground.Journal.Announce()
+	if err != nil {
+		n.cfg.log.Error("a command was not journalled", "action", row.Name, "actor", actor, "error", err)
+	}
+}

@@ -1,0 +1,264 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"io/fs"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/fazt-sh/fazt/platform/fault"
+	"github.com/fazt-sh/fazt/platform/op"
+)
+
+// peer is another node that commands may be sent to.
+type peer struct {
+	Name  string `json:"name"`
+	URL   string `json:"url"`
+	token string
+}
+
+// peerBook is this person's peers: names and addresses in the configuration
+// folder, tokens apart in the state folder, which only they can read.
+type peerBook struct{ config, state string }
+
+var peerName = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,39}$`)
+
+// reservedPeers mean something else: this machine, every peer, the CI pair of
+// environment variables.
+func reservedPeers() []string { return []string{"local", "all", "ci"} }
+
+func (b peerBook) list() ([]peer, error) {
+	var peers []peer
+	if err := readJSONFile(filepath.Join(b.config, "peers.json"), &peers); err != nil {
+		return nil, err
+	}
+	slices.SortFunc(peers, func(x, y peer) int { return strings.Compare(x.Name, y.Name) })
+	return peers, nil
+}
+
+func (b peerBook) find(name string) (peer, error) {
+	peers, err := b.list()
+	if err != nil {
+		return peer{}, err
+	}
+	i := slices.IndexFunc(peers, func(p peer) bool { return p.Name == name })
+	if i < 0 {
+		return peer{}, fault.New(fault.NotFound, "there is no peer %q", name).WithHint("%s", knownPeers(peers))
+	}
+	tokens, err := b.tokens()
+	if err != nil {
+		return peer{}, err
+	}
+	peers[i].token = tokens[name]
+	return peers[i], nil
+}
+
+func knownPeers(peers []peer) string {
+	if len(peers) == 0 {
+		return "add one: fazt peer add NAME URL --token-file FILE"
+	}
+	names := make([]string, len(peers))
+	for i, p := range peers {
+		names[i] = "@" + p.Name
+	}
+	return "known peers: " + strings.Join(names, ", ")
+}
+
+// tokens refuses a file that others can read: a token there is no secret.
+func (b peerBook) tokens() (map[string]string, error) {
+	tokens := map[string]string{}
+	file := filepath.Join(b.state, "tokens.json")
+	if info, err := os.Stat(file); err == nil && info.Mode().Perm()&0o077 != 0 {
+		return nil, fault.New(fault.Forbidden, "%s can be read by others (mode %04o)", file, info.Mode().Perm()).
+			WithHint("chmod 600 %s, and make new tokens if the machine is shared", file)
+	}
+	return tokens, readJSONFile(file, &tokens)
+}
+
+func (b peerBook) save(peers []peer, tokens map[string]string) error {
+	if err := writeJSONFile(filepath.Join(b.state, "tokens.json"), tokens); err != nil {
+		return err
+	}
+	return writeJSONFile(filepath.Join(b.config, "peers.json"), peers)
+}
+
+// checkPeerURL accepts plain HTTP to this machine alone: the token would
+// travel in the clear.
+func checkPeerURL(raw string) error {
+	u, err := url.Parse(raw)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return fault.New(fault.Invalid, "%q is not the address of a node", raw).WithHint("it looks like http://127.0.0.1:4410")
+	}
+	ip := net.ParseIP(u.Hostname())
+	loopback := u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
+	if u.Scheme == "http" && !loopback {
+		return fault.New(fault.Invalid, "%q would send the token over the network in the clear", raw).
+			WithHint("use an address of this machine, for instance the end of an ssh tunnel: ssh -L 4410:127.0.0.1:4410 host")
+	}
+	return nil
+}
+
+type peerAddIn struct {
+	Name      string `arg:"" help:"what to call it: fazt @NAME ..." json:"name"`
+	URL       string `arg:"" name:"url" help:"address of its control listener" json:"url"`
+	TokenFile string `name:"token-file" placeholder:"FILE" help:"file that holds the token, or - for standard input" json:"token_file"`
+}
+
+type peersOut struct {
+	Peers []peer `json:"peers"`
+}
+
+// WriteText shows the peers as a table.
+func (o peersOut) WriteText(w *op.Screen) error {
+	if len(o.Peers) == 0 {
+		w.Printf("no peers; add one: fazt peer add NAME URL --token-file FILE\n")
+		return nil
+	}
+	var rows [][]string
+	for _, p := range o.Peers {
+		rows = append(rows, []string{"@" + p.Name, p.URL})
+	}
+	return w.Table([]op.Column{{Name: "PEER"}, {Name: "URL"}}, rows)
+}
+
+type noIn struct{}
+
+type peerNameIn struct {
+	Name string `arg:"" help:"name of the peer" json:"name"`
+}
+
+func (p *program) peerOps() []op.Op {
+	return []op.Op{
+		op.New(op.Row{
+			Name: "peer add", Group: groupPeers, Summary: "remember another node under a name", Effect: op.Change, Offline: true, Local: true, Since: "0.1.0",
+			Detail:   "The node prints its control address at start and keeps the token in STATE/run/token.",
+			Examples: []op.Example{{Command: "peer add prod http://127.0.0.1:4410 --token-file prod.token"}},
+		}, p.peerAdd),
+		op.New(op.Row{
+			Name: "peer list", Group: groupPeers, Summary: "list the nodes you can name with @", Effect: op.Read, Offline: true, Local: true, Since: "0.1.0",
+		}, func(context.Context, noIn) (peersOut, error) {
+			peers, err := p.peers().list()
+			return peersOut{Peers: append([]peer{}, peers...)}, err
+		}),
+		op.New(op.Row{
+			Name: "peer remove", Group: groupPeers, Summary: "forget a node and its token", Effect: op.Change, Offline: true, Local: true, Since: "0.1.0",
+			Examples: []op.Example{{Command: "peer remove prod"}},
+		}, p.peerRemove),
+	}
+}
+
+func (p *program) peerAdd(_ context.Context, in peerAddIn) (peersOut, error) {
+	if !peerName.MatchString(in.Name) || slices.Contains(reservedPeers(), in.Name) {
+		return peersOut{}, fault.New(fault.Invalid, "%q cannot name a peer", in.Name).
+			WithHint("use lower-case letters, digits and dashes, and not %s", strings.Join(reservedPeers(), ", "))
+	}
+	if err := checkPeerURL(in.URL); err != nil {
+		return peersOut{}, err
+	}
+	token, err := p.readToken(in.TokenFile)
+	if err != nil {
+		return peersOut{}, err
+	}
+	peers, err := p.peers().list()
+	if err != nil {
+		return peersOut{}, err
+	}
+	tokens, err := p.peers().tokens()
+	if err != nil {
+		return peersOut{}, err
+	}
+	added := peer{Name: in.Name, URL: strings.TrimSuffix(in.URL, "/")}
+	for _, x := range peers {
+		if x.Name == added.Name && x.URL != added.URL { // the same address again renews the token
+			return peersOut{}, fault.New(fault.Conflict, "the peer %q exists already, with the address %s", x.Name, x.URL).
+				WithHint("remove it first: fazt peer remove %s", x.Name)
+		}
+	}
+	peers = append(slices.DeleteFunc(peers, func(x peer) bool { return x.Name == in.Name }), added)
+	if tokens[in.Name] = token; token == "" {
+		delete(tokens, in.Name)
+	}
+	return peersOut{Peers: []peer{added}}, p.peers().save(peers, tokens)
+}
+
+func (p *program) peerRemove(_ context.Context, in peerNameIn) (peersOut, error) {
+	if _, err := p.peers().find(in.Name); err != nil {
+		return peersOut{}, err
+	}
+	peers, err := p.peers().list()
+	if err != nil {
+		return peersOut{}, err
+	}
+	tokens, err := p.peers().tokens()
+	if err != nil {
+		return peersOut{}, err
+	}
+	delete(tokens, in.Name)
+	peers = slices.DeleteFunc(peers, func(x peer) bool { return x.Name == in.Name })
+	return peersOut{Peers: append([]peer{}, peers...)}, p.peers().save(peers, tokens)
+}
+
+func (p *program) readToken(file string) (string, error) {
+	var src []byte
+	var err error
+	switch file {
+	case "":
+		return "", nil
+	case "-":
+		src, err = io.ReadAll(io.LimitReader(p.stdin, 4096))
+	default:
+		src, err = os.ReadFile(p.path(file))
+	}
+	if err != nil {
+		return "", fault.Wrap(fault.NotFound, err, "read the token")
+	}
+	return strings.TrimSpace(string(src)), nil
+}
+
+// readJSONFile leaves v as it is when the file does not exist.
+func readJSONFile(name string, v any) error {
+	src, err := os.ReadFile(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fault.Wrap(fault.Unavailable, err, "read")
+	}
+	if err := json.Unmarshal(src, v); err != nil {
+		return fault.Wrap(fault.Invalid, err, "%s is damaged", name).WithHint("repair or remove it")
+	}
+	return nil
+}
+
+// writeJSONFile replaces a private file whole, so a crash leaves the old one.
+func writeJSONFile(name string, v any) error {
+	src, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		return err
+	}
+	return writePrivate(name, append(src, '\n'))
+}
+
+func writePrivate(name string, src []byte) error {
+	if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
+		return fault.Wrap(fault.Unavailable, err, "make folder")
+	}
+	tmp, err := os.CreateTemp(filepath.Dir(name), ".new-*") // made with mode 0600
+	if err != nil {
+		return fault.Wrap(fault.Unavailable, err, "write")
+	}
+	defer os.Remove(tmp.Name())
+	_, err = tmp.Write(src)
+	if err = errors.Join(err, tmp.Sync(), tmp.Close()); err != nil {
+		return fault.Wrap(fault.Unavailable, err, "write %s", name)
+	}
+	return os.Rename(tmp.Name(), name)
+}

@@ -1,0 +1,4 @@
+package listen
+
+// Deferred is deferred.
+var Deferred = deferred

@@ -1,0 +1,6 @@
+//go:build race
+
+package edge_test
+
+// raced tells tests that count generations to count fewer.
+const raced = true

@@ -1,0 +1,216 @@
+// Package op is the table of operations: one row says what a command is called,
+// what it takes, what it answers and what it does to the node, and everything
+// else is derived from the row: the words and flags of the command line, the
+// HTTP path, help, JSON schema, OpenAPI, the reference page, the client.
+//
+// A command always travels the same way, whether its node is this process, this
+// machine or another one:
+//
+//	args → Parse → In → Client → http.RoundTripper → Handler → run
+//
+// The rows live in cmd/fazt, which also mounts the handler and chooses the
+// transport. The package knows no operation, no person, no journal and no
+// configuration language: who may do what, and what is recorded, are functions
+// the handler is given. It is the door of the command-line parser (kong), of the
+// JSON schema types (huma) and of the terminal (x/term).
+package op
+
+import (
+	"context"
+	"io/fs"
+	"reflect"
+	"strings"
+)
+
+// Effect is what an operation does to its node. It decides the HTTP methods, the
+// audit entry and the need for confirmation.
+type Effect string
+
+// The effects, from harmless to final.
+const (
+	Read    Effect = "read"    // changes nothing; may be asked with GET
+	Change  Effect = "change"  // changes the node, can be undone; audited
+	Destroy Effect = "destroy" // takes something away; audited, asks for the object's name
+)
+
+// Row is what a person writes about an operation.
+type Row struct {
+	Name     string         // the words of the command: "app list"
+	Summary  string         // one lower-case line of at most 72 characters, without a full stop
+	Detail   string         // paragraphs for help and reference; may be empty
+	Group    string         // heading in the help of the whole table; empty groups by the first word
+	Effect   Effect         // Read, Change or Destroy
+	Offline  bool           // may run without a node, in the process of the command
+	Local    bool           // a verb of this machine: takes no @peer, is in no API; see Table.Here
+	Since    string         // first version that has it: "0.1.0"
+	Examples []Example      // command lines that are tested to parse
+	Exits    map[int]string // exit codes beyond the ordinary ones and what they mean here
+}
+
+// Example is a command line without the leading "fazt", and what it is good for.
+type Example struct {
+	Command string `json:"command"`
+	Note    string `json:"note,omitempty"`
+}
+
+// Op is a row with its input and output types and, where there is a node behind
+// it, the function that runs it. The zero Op is no operation.
+type Op struct{ o *operation }
+
+// operation is an Op with its types erased: the form the whole package works on.
+type operation struct {
+	row    Row
+	in     reflect.Type // a struct
+	out    reflect.Type // of the answer, or of one item of a stream
+	stream bool
+	fields []field
+	err    error // why In cannot be an input; reported by Table.Check
+	run    func(ctx context.Context, in any, emit func(any) error) (any, error)
+}
+
+// New makes an operation with one answer. In is a struct of documented fields
+// (see Table.Check); run may be nil: then the operation has only its shape, for
+// help, parsing and documents.
+func New[In, Out any](r Row, run func(context.Context, In) (Out, error)) Op {
+	o := shapeOf[In](r)
+	o.out = reflect.TypeFor[Out]()
+	if run != nil {
+		o.run = func(ctx context.Context, in any, _ func(any) error) (any, error) {
+			return run(ctx, in.(In))
+		}
+	}
+	return Op{o}
+}
+
+// NewStream makes an operation that answers with any number of items, each sent
+// when it is emitted. emit fails once the caller has gone; run should then
+// return. Items may be emitted from several goroutines.
+func NewStream[In, Item any](r Row, run func(ctx context.Context, in In, emit func(Item) error) error) Op {
+	o := shapeOf[In](r)
+	o.out, o.stream = reflect.TypeFor[Item](), true
+	if run != nil {
+		o.run = func(ctx context.Context, in any, emit func(any) error) (any, error) {
+			return nil, run(ctx, in.(In), func(item Item) error { return emit(item) })
+		}
+	}
+	return Op{o}
+}
+
+func shapeOf[In any](r Row) *operation {
+	o := &operation{row: r, in: reflect.TypeFor[In]()}
+	o.fields, o.err = fieldsOf(o.in)
+	return o
+}
+
+// Row returns the row the operation was made from.
+func (o Op) Row() Row {
+	if o.o == nil {
+		return Row{}
+	}
+	return o.o.row
+}
+
+// Valid tells whether there is an operation behind o.
+func (o Op) Valid() bool { return o.o != nil }
+
+// Stream tells whether the operation answers with items instead of one document.
+func (o Op) Stream() bool { return o.o != nil && o.o.stream }
+
+// Path returns the operation's HTTP path, "/v1/app/list".
+func (o Op) Path() string { return pathOf(o.Row().Name) }
+
+func pathOf(name string) string { return root + strings.ReplaceAll(name, " ", "/") }
+
+const root = "/v1/"
+
+// upload tells whether the input holds a folder or a file, which travel as parts
+// of a form beside the JSON.
+func (o *operation) upload() bool {
+	for _, f := range o.fields {
+		if f.kind.part() {
+			return true
+		}
+	}
+	return false
+}
+
+// object returns the field that names what the operation works on: the one
+// tagged object:"", else the first positional text.
+func (o *operation) object() *field {
+	var first *field
+	for i := range o.fields {
+		f := &o.fields[i]
+		if f.object {
+			return f
+		}
+		if first == nil && f.positional && f.kind == kindString {
+			first = f
+		}
+	}
+	return first
+}
+
+// confirm returns the field named Confirm, or nil.
+func (o *operation) confirm() *field {
+	for i := range o.fields {
+		if o.fields[i].confirm {
+			return &o.fields[i]
+		}
+	}
+	return nil
+}
+
+// text returns the value of a text field of in, "" where f is nil.
+func (f *field) text(in reflect.Value) string {
+	if f == nil || f.kind != kindString {
+		return ""
+	}
+	return in.FieldByIndex(f.index).String()
+}
+
+// Tree is a folder as an input: opened on the caller's side (Client.OpenTree),
+// sent as a tar, and an fs.FS again where the operation runs. It is gone when run
+// returns. Symbolic links arrive as entries of that mode that cannot be opened;
+// nothing is ever written under a name the caller chose.
+type Tree struct {
+	fs.FS
+	Name string // what the caller typed, for messages; never a path to open
+}
+
+// File is a file as an input, at most Limits.File bytes.
+type File struct {
+	Name  string // what the caller typed, for messages; never a path to open
+	Bytes []byte
+}
+
+// Texter is an answer, or an item of a stream, that writes itself for a person.
+// Answers that are no Texter are shown as indented JSON.
+type Texter interface {
+	WriteText(w *Screen) error
+}
+
+// Exiter is an answer with an exit code of its own: it worked, and 2 means
+// "there are changes". The HTTP status stays 200.
+type Exiter interface {
+	Exit() int
+}
+
+// DryRunner is an input that may ask for nothing to be changed: that is no change
+// to audit.
+type DryRunner interface {
+	DryRun() bool
+}
+
+type actorKey struct{}
+
+// ActorFrom returns who asked for the operation that runs under ctx, as the
+// handler's Access named them: "local:1000", "token:ci".
+func ActorFrom(ctx context.Context) string {
+	actor, _ := ctx.Value(actorKey{}).(string)
+	return actor
+}
+
+// WithActor returns a context in which ActorFrom answers actor.
+func WithActor(ctx context.Context, actor string) context.Context {
+	return context.WithValue(ctx, actorKey{}, actor)
+}

@@ -1,0 +1,45 @@
+package sqlite
+
+import (
+	"errors"
+	"path/filepath"
+
+	driver "modernc.org/sqlite"
+	lib "modernc.org/sqlite/lib"
+
+	"github.com/fazt-sh/fazt/platform/fault"
+)
+
+// classify gives SQLite's errors a kind and names the file. Errors that have a
+// kind, and errors that are not SQLite's, are passed on as they are.
+func (d *DB) classify(err error) error {
+	var classed *fault.Error
+	var e *driver.Error
+	if err == nil || errors.As(err, &classed) || !errors.As(err, &e) {
+		return err
+	}
+	name := filepath.Base(d.path)
+	switch e.Code() & 0xff { // the primary code; the rest refines it
+	case lib.SQLITE_BUSY, lib.SQLITE_LOCKED:
+		return fault.Wrap(fault.Exhausted, err, "database %q is busy", name).WithSubject(d.path)
+	case lib.SQLITE_NOMEM:
+		return fault.Wrap(fault.Exhausted, err, "database %q ran out of memory", name).WithSubject(d.path)
+	case lib.SQLITE_FULL:
+		return fault.Wrap(fault.Unavailable, err, "no room left for database %q", name).
+			WithSubject(d.path).WithHint("free some space on the disk of %s", filepath.Dir(d.path))
+	case lib.SQLITE_IOERR, lib.SQLITE_CANTOPEN, lib.SQLITE_READONLY, lib.SQLITE_PERM:
+		return fault.Wrap(fault.Unavailable, err, "database %q cannot be read or written", name).
+			WithSubject(d.path).WithHint("check the disk and the owner of %s", d.path)
+	case lib.SQLITE_CORRUPT, lib.SQLITE_NOTADB:
+		d.suspect.Store(true)
+		return damagedFile(d.path, err)
+	default:
+		return err
+	}
+}
+
+// refused reports whether the disk failed to read, write or sync.
+func refused(err error) bool {
+	var e *driver.Error
+	return errors.As(err, &e) && e.Code()&0xff == lib.SQLITE_IOERR
+}

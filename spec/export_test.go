@@ -1,0 +1,67 @@
+package spec_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/fazt-sh/fazt/spec"
+)
+
+// What is exported evaluates to the objects it was made of, but for those that
+// no block declares: they are named in a comment.
+func TestExportComesBack(t *testing.T) {
+	for _, f := range fixtures(t, "valid") {
+		out := spec.Load(f.input)
+		if out.Spec == nil {
+			continue // said by another test
+		}
+		exportComesBack(t, f, out.Spec.Objects)
+		for i, o := range out.Spec.Objects {
+			if o.Kind == spec.KindApp {
+				left := slices.Clone(out.Spec.Objects)
+				left[i].Unmanaged = true
+				exportComesBack(t, f, left)
+			}
+		}
+	}
+}
+
+func exportComesBack(t *testing.T, f fixture, objects []spec.Object) {
+	t.Helper()
+	files, err := spec.Export(objects)
+	if err != nil {
+		t.Errorf("%s: %v", f.path, err)
+		return
+	}
+	texts := map[string]string{}
+	for name, text := range files {
+		texts[name] = string(text)
+	}
+	again := spec.Load(spec.Input{Tree: repo(texts), Domain: f.input.Domain})
+	if again.Spec == nil || len(again.Spec.Stalled) > 0 {
+		t.Errorf("%s: the export is refused: %v\n%s", f.path, again.Diagnostics, texts["apps.fazt.hcl"])
+		return
+	}
+	var want []spec.Object
+	for _, o := range objects {
+		if !o.Unmanaged {
+			want = append(want, o)
+		} else if !strings.Contains(texts["apps.fazt.hcl"], string(o.Addr)+" is in service, and no block declares it: fazt import "+o.Name+"\n") {
+			t.Errorf("%s: %s is left out without a word:\n%s", f.path, o.Addr, texts["apps.fazt.hcl"])
+		}
+	}
+	got := again.Spec.Objects
+	if len(want) != len(got) {
+		t.Errorf("%s: %d objects become %d", f.path, len(want), len(got))
+		return
+	}
+	for i := range want {
+		if want[i].Addr != got[i].Addr || want[i].Digest != got[i].Digest || want[i].Name != got[i].Name {
+			t.Errorf("%s: %s %s becomes %s %s", f.path, want[i].Addr, want[i].Spec, got[i].Addr, got[i].Spec)
+		}
+	}
+	if formatted, _ := spec.Format("apps.fazt.hcl", files["apps.fazt.hcl"]); string(formatted) != texts["apps.fazt.hcl"] {
+		t.Errorf("%s: the export is not formatted:\n%s", f.path, texts["apps.fazt.hcl"])
+	}
+}

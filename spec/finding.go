@@ -1,0 +1,58 @@
+package spec
+
+import (
+	"bytes"
+	"unicode/utf8"
+)
+
+// FindingAt is an error about an app that points at one of its arguments, or at
+// its block where the argument is not written.
+func FindingAt(tree Tree, app Object, argument, code, summary, detail string) Diagnostic {
+	at, ok := app.At[argument]
+	if !ok {
+		at = app.Range
+	}
+	d := Diagnostic{Severity: Error, Code: code, Summary: summary, Detail: detail, Address: app.Addr}
+	if at.Filename == "" {
+		return d
+	}
+	d.Range = &at
+	if src, err := ReadSource(tree, at.Filename); err == nil {
+		d.Snippet = snippet(src, at)
+	}
+	return d
+}
+
+// FindingInFile is an error about an app that points at a line of a file of the
+// tree, which counts from 1, without the space around it.
+func FindingInFile(tree Tree, app Object, filename string, line int, code, summary, detail string) Diagnostic {
+	d := Diagnostic{Severity: Error, Code: code, Summary: summary, Detail: detail, Address: app.Addr}
+	start := Pos{Line: line, Column: 1}
+	d.Range = &Range{Filename: filename, Start: start, End: start}
+	src, err := ReadSource(tree, filename)
+	if err != nil {
+		return d
+	}
+	*d.Range = lineRange(filename, src, line)
+	d.Snippet = snippet(src, *d.Range)
+	return d
+}
+
+// lineRange is where the text of a line stands.
+func lineRange(filename string, src []byte, line int) Range {
+	at := 0
+	for range line - 1 {
+		next := bytes.IndexByte(src[at:], '\n')
+		if next < 0 {
+			break
+		}
+		at += next + 1
+	}
+	text, _, _ := bytes.Cut(src[at:], []byte("\n"))
+	const space = " \t\r"
+	before := len(text) - len(bytes.TrimLeft(text, space))
+	text = bytes.Trim(text, space)
+	start := Pos{Line: line, Column: before + 1, Byte: at + before}
+	end := Pos{Line: line, Column: start.Column + utf8.RuneCount(text), Byte: start.Byte + len(text)}
+	return Range{Filename: filename, Start: start, End: end}
+}

@@ -1,0 +1,76 @@
+package spec
+
+import (
+	"slices"
+	"unicode/utf8"
+)
+
+// longLine is how many bytes of a source line a snippet keeps.
+const longLine = 240
+
+// snippet cuts the line that a range begins on out of a file's text, and marks
+// the range in it as far as the line goes. Of a very long line only the part
+// around the range is kept. The result is nil if the range lies outside of the
+// text. Context is left to the caller, who knows the enclosing block.
+func snippet(src []byte, r Range) *Snippet {
+	at, end := r.Start.Byte, max(r.End.Byte, r.Start.Byte)
+	if len(src) == 0 || at < 0 || at > len(src) || r.Start.Line < 1 {
+		return nil
+	}
+	first, last := lineBounds(src, at)
+	at, end = min(at, last), min(end, last)
+	if last-first > longLine {
+		first, last = window(src, first, last, at)
+		end = min(end, last)
+	}
+	return &Snippet{
+		Code:      legible(src[first:last]),
+		StartLine: r.Start.Line,
+		Start:     at - first,
+		End:       end - first,
+	}
+}
+
+// legible returns text as valid UTF-8 of the same length: offsets into it stay
+// true, also after a trip through JSON.
+func legible(text []byte) string {
+	if utf8.Valid(text) {
+		return string(text)
+	}
+	out := slices.Clone(text)
+	for i := 0; i < len(out); {
+		r, size := utf8.DecodeRune(out[i:])
+		if r == utf8.RuneError && size == 1 {
+			out[i] = '?'
+		}
+		i += size
+	}
+	return string(out)
+}
+
+// lineBounds returns the first and last offset of the line that holds at,
+// without its line ending.
+func lineBounds(src []byte, at int) (first, last int) {
+	for first = at; first > 0 && src[first-1] != '\n'; first-- {
+	}
+	for last = at; last < len(src) && src[last] != '\n'; last++ {
+	}
+	if last > first && src[last-1] == '\r' {
+		last--
+	}
+	return first, last
+}
+
+// window narrows the bounds of a long line to the part around at, and never
+// cuts a character in two.
+func window(src []byte, first, last, at int) (int, int) {
+	from := max(first, at-longLine/4)
+	to := min(last, from+longLine)
+	for from > first && !utf8.RuneStart(src[from]) {
+		from--
+	}
+	for to > at && to < last && !utf8.RuneStart(src[to]) {
+		to--
+	}
+	return from, to
+}

@@ -1,0 +1,1 @@
+node "a b" {} # ERROR: "a b" is not a name for a node

@@ -1,0 +1,5 @@
+locals { a = 1 }
+app "blog" {
+  hosts = ["a", "b" 
+  spa   = true # ERROR: missing item separator
+}

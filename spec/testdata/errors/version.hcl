@@ -1,0 +1,1 @@
+fazt { version = "newest" } # ERROR: "newest" is not a version

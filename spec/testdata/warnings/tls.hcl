@@ -1,0 +1,3 @@
+edge {
+  tls = { mode = "acme" } # WARNING: "tls" has no "email"
+}

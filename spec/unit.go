@@ -1,0 +1,70 @@
+package spec
+
+import "encoding/json"
+
+// Unit is what one file of apps yielded, with everything it depends on.
+type Unit struct {
+	File      string               `json:"file"`
+	ID        string               `json:"id"`              // git blob id; empty where the file holds shared things too: it is read each time
+	Shared    string               `json:"shared"`          // digest of everything all apps share
+	Size      int                  `json:"size"`            // bytes of the file
+	Reads     map[string]string    `json:"reads,omitempty"` // what its file functions read: path to git id
+	Apps      []string             `json:"apps,omitempty"`  // labels of the apps its expressions name
+	Blocks    []AppBlock           `json:"blocks"`          // its app blocks in their order, stalled and foreign ones too
+	Objects   []Object             `json:"objects,omitempty"`
+	Stalled   map[Addr]Diagnostics `json:"stalled,omitempty"`
+	Elsewhere []Addr               `json:"elsewhere,omitempty"`
+	Warnings  Diagnostics          `json:"warnings,omitempty"`
+
+	hosts [][]string // that each of Objects claims: decoded once, by the Assembly
+}
+
+// AppBlock is an app block and its place.
+type AppBlock struct {
+	Addr  Addr  `json:"addr"`  // of the block, without a for_each key
+	Range Range `json:"range"` // of its label
+}
+
+// withHosts is the unit with its hosts decoded.
+func (u *Unit) withHosts() *Unit {
+	if len(u.hosts) == len(u.Objects) {
+		return u
+	}
+	c := *u
+	c.hosts = make([][]string, len(u.Objects))
+	for i, o := range u.Objects {
+		c.hosts[i] = servedHosts(o)
+	}
+	return &c
+}
+
+// servedHosts are the hosts an app claims: none while it is not enabled.
+func servedHosts(o Object) []string {
+	var a struct {
+		Hosts    []string `json:"hosts"`
+		Disabled bool     `json:"disabled"`
+	}
+	if json.Unmarshal(o.Spec, &a) != nil || a.Disabled {
+		return nil
+	}
+	return a.Hosts
+}
+
+// blockRange is the place of the label that an address comes from.
+func (u *Unit) blockRange(addr Addr) Range {
+	for _, b := range u.Blocks {
+		if b.Addr.Covers(addr) {
+			return b.Range
+		}
+	}
+	return Range{Filename: u.File}
+}
+
+// labels are the names of the unit's app blocks.
+func (u *Unit) labels() []string {
+	list := make([]string, len(u.Blocks))
+	for i, b := range u.Blocks {
+		list[i] = b.Addr.Name()
+	}
+	return list
+}
