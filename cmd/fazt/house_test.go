@@ -45,6 +45,7 @@ var mayImport = map[string]struct {
 	"platform/usage":     {[]string{"platform/sqlite", "platform/fault"}, "it counts bytes, not budgets"},
 	"platform/child":     {[]string{"platform/fault"}, "it knows no payload"},
 	"platform/op":        {[]string{"platform/fault"}, "it knows neither people nor journal"},
+	"platform/egress":    {[]string{"platform/fault"}, "it knows hosts and addresses, not who asks"},
 }
 
 // doors names the one package that may import each third-party module, so that
@@ -87,7 +88,7 @@ var testOnly = []string{
 	"github.com/rogpeppe/go-internal", "pgregory.net/rapid", "github.com/chromedp", "golang.org/x/crypto",
 	"github.com/klauspost/compress", "github.com/andybalholm/brotli", "github.com/go-git/", "modernc.org/sqlite",
 	"golang.org/x/tools/txtar", "golang.org/x/sys", "github.com/letsencrypt/pebble/v2",
-	"github.com/quic-go/quic-go", "golang.org/x/net/http2",
+	"github.com/quic-go/quic-go", "golang.org/x/net/http2", "github.com/miekg/dns",
 }
 
 // never lists standard packages that a room must not know, with the reason.
