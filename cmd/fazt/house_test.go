@@ -45,6 +45,7 @@ var mayImport = map[string]struct {
 	"platform/usage":     {[]string{"platform/sqlite", "platform/fault"}, "it counts bytes, not budgets"},
 	"platform/child":     {[]string{"platform/fault"}, "it knows no payload"},
 	"platform/op":        {[]string{"platform/fault"}, "it knows neither people nor journal"},
+	"platform/secret":    {[]string{"platform/fault"}, "it knows envelopes, not where they stand"},
 	"platform/egress":    {[]string{"platform/fault"}, "it knows hosts and addresses, not who asks"},
 }
 
@@ -75,6 +76,7 @@ var doors = map[string][]string{
 	"github.com/danielgtaylor/huma/v2":    {"platform/op"},
 	"golang.org/x/term":                   {"platform/op"},
 	"golang.org/x/time":                   {"edge/limit"},
+	"filippo.io/age":                      {"platform/secret"},
 	"golang.org/x/sys":                    {"platform/child", "platform/blob", "platform", "cmd/fazt"}, // system calls, not a library that is swapped
 
 	"github.com/coreos/go-systemd/v22/activation": {"edge/listen"},
