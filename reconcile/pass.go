@@ -231,7 +231,7 @@ func (l *Loop) input(p *pass, stalled map[spec.Addr]spec.Diagnostics, generation
 		Revision: p.revision(), Node: p.loaded.spec.Node, Engine: l.config.Engine, Generation: generation,
 	}
 	if p.apply != nil {
-		in.AllowPrune = p.apply.AllowPrune
+		in.AllowPrune, in.AllowHosts = p.apply.AllowPrune, p.apply.AllowHosts
 	}
 	return in
 }
@@ -279,7 +279,7 @@ func (l *Loop) allow(ctx context.Context, p *pass) error {
 // refusal is why the plan is not to be carried out; nil also where somebody has
 // approved it.
 func (l *Loop) refusal(p *pass) *plan.Refusal {
-	if r := p.plan.Refused; r == nil || r.Code != plan.RefusedPrune || !p.follows() || !l.approved(p.art.Revision) {
+	if r := p.plan.Refused; r == nil || r.Code == plan.RefusedEmpty || !p.follows() || !l.approved(p.art.Revision) {
 		return r
 	}
 	return nil
