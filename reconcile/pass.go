@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"io/fs"
 	"runtime/debug"
 	"slices"
 	"time"
@@ -353,15 +354,16 @@ func isAre(addrs []spec.Addr) string {
 // the rest is staged again without both.
 func (l *Loop) stage(ctx context.Context, p *pass) (err error) {
 	desired := Desired{Revision: p.revision(), Node: p.loaded.spec.Node}
-	desired.Files = opener(p.art.Tree)
+	desired.Files, desired.Folder = opener(p.art.Tree), folder(p.art.Tree)
 	if p.adjust != nil { // out of the node's own store, and else out of the release's own revision
 		desired.Verify = true
 		desired.Files = func(app spec.Object, path string) (io.ReadCloser, error) { return l.again(ctx, p, app, path) }
+		desired.Folder = func(app spec.Object) (fs.FS, error) { return l.folderAgain(ctx, p, app) }
 	}
 	stalled := p.loaded.stalled
 	for {
 		want := plan.Wanted(l.input(p, stalled, l.last.Generation))
-		desired.Objects = p.released(want)
+		desired.Objects = l.housed(p, p.released(want))
 		if p.staged, err = l.config.Target.Stage(ctx, desired); err != nil {
 			p.staged = nil
 			return err
