@@ -30,6 +30,7 @@ type nodeConfig struct {
 	secure    []string          // addresses for TLS
 	sockets   *sockets          // listeners this process was started with
 	args      []string          // of this process, for the one that comes next
+	handOver  chan os.Signal    // that it is to come; nil: never
 	cert      map[string]string // credentials for certificates: name → file
 	control   string
 	node      string // --node
