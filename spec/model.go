@@ -42,6 +42,7 @@ type Object struct {
 	HoldsData bool             `json:"holds_data"`          // removing it parks it instead of deleting
 	Content   *Content         `json:"content,omitempty"`   // an app's files, nil until read
 	Revision  string           `json:"revision,omitempty"`  // where this node's release of it was made; set by the loop, never compared
+	Data      string           `json:"data,omitempty"`      // names the folder of what the app keeps, for good; set by the loop, never compared
 	Unmanaged bool             `json:"unmanaged,omitempty"` // forgotten: stays in service though no revision asks for it; never compared
 	Range     Range            `json:"range"`               // its block; never compared
 	At        map[string]Range `json:"at,omitempty"`        // its attributes by name, limits.body those of a block inside; never compared
