@@ -43,6 +43,7 @@ var mayImport = map[string]struct {
 	"platform/journal":   {[]string{"platform/sqlite", "platform/fault", "platform/failpoint"}, "it records what happened"},
 	"platform/release":   {[]string{"platform/sqlite", "platform/fault", "platform/failpoint"}, "it remembers generations"},
 	"platform/usage":     {[]string{"platform/sqlite", "platform/fault"}, "it counts bytes, not budgets"},
+	"platform/storage":   {[]string{"platform/sqlite", "platform/fault"}, "it keeps what apps keep, and knows neither HTTP nor a language"},
 	"platform/child":     {[]string{"platform/fault"}, "it knows no payload"},
 	"platform/op":        {[]string{"platform/fault"}, "it knows neither people nor journal"},
 }
