@@ -32,6 +32,7 @@ var mayImport = map[string]struct {
 	"edge/limit":         {nil, "it counts, and knows neither configuration nor routes"},
 	"edge/cert":          {[]string{"platform/fault"}, "it knows hosts and credentials, neither routes nor the language"},
 	"edge/static":        {[]string{"edge/rewrite", "platform/blob", "platform/fault"}, "it serves a manifest and knows no configuration"},
+	"edge/function":      {[]string{"platform/script", "platform/fault"}, "it knows HTTP and programs, neither routes nor bindings"},
 	"edge/listen":        {[]string{"platform/fault"}, "it knows connections, not what they carry"},
 	"edge/rewrite":       {[]string{"platform/fault"}, "it is a table of rules"},
 	"platform":           {[]string{"platform/*", "!platform/op"}, "it opens the ground in order"},
