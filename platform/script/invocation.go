@@ -415,6 +415,16 @@ type responseBody struct {
 	stop  func() bool // of the watch
 }
 
+// Len returns how many bytes are left, where all of them are here, else -1.
+func (b *responseBody) Len() int {
+	if !b.whole {
+		return -1
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.held
+}
+
 // watch aborts the invocation when ctx ends before the body does.
 func (b *responseBody) watch(ctx context.Context) {
 	if !b.whole {

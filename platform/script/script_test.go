@@ -16,7 +16,19 @@ import (
 	"github.com/fazt-sh/fazt/platform/script"
 )
 
+// generic is a factory that passes everything on, so that these tests know no
+// binding.
+const generic = `
+export const uploads = new WeakSet();
+export const kv = (name, config, call) => Object.freeze({
+  name, config,
+  get: async (key) => (await call("get", { key })).value,
+  ask: (method, args, body) => call(method, args, body),
+});
+`
+
 func TestMain(m *testing.M) {
+	script.UseBindings(generic)
 	if ran, exit := child.Main(os.Args, map[string]child.Role{script.Role: script.Child}); ran {
 		os.Exit(exit)
 	}

@@ -1,0 +1,4 @@
+package script
+
+// UseBindings has machines of this process get other factories.
+func UseBindings(source string) { bindingsSource = source }
