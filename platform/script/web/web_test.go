@@ -1,9 +1,9 @@
 package web_test
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -149,16 +149,19 @@ func settle(t *testing.T, vm *quickjs.VM) {
 
 func report(t *testing.T, result string) {
 	t.Helper()
-	if strings.Contains(result, `"finished":false`) {
-		t.Errorf("a test waits for something that never comes: %s", result)
+	var r struct {
+		Finished bool
+		Count    int
+		Failures []string
 	}
-	if strings.Contains(result, `"count":0,`) {
+	must(t, json.Unmarshal([]byte(result), &r))
+	if !r.Finished {
+		t.Error("a test waits for something that never comes")
+	}
+	if r.Count == 0 {
 		t.Error("nothing was asserted")
 	}
-	_, failures, _ := strings.Cut(result, `"failures":[`)
-	for f := range strings.SplitSeq(strings.TrimSuffix(failures, "]}"), `","`) {
-		if f != "" {
-			t.Error(strings.ReplaceAll(strings.Trim(f, `"`), `\n`, "\n"))
-		}
+	for _, f := range r.Failures {
+		t.Error(f)
 	}
 }
