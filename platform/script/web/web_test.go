@@ -105,7 +105,7 @@ async function collect(stream) { const all = []; for await (const c of stream) a
 const tests = [];
 const test = (name, f) => tests.push([name, f]);
 let finished = false;
-async function all() {
+async function runAll() {
   for (const [name, f] of tests) {
     const before = failures.length;
     try { await f(); } catch (e) { failures.push("uncaught " + (e?.name) + ": " + e?.message + "\n" + (e?.stack ?? e)); }
@@ -123,7 +123,7 @@ func run(t *testing.T, script string) {
 
 func runIn(t *testing.T, vm *quickjs.VM, script string) {
 	t.Helper()
-	_, err := vm.Eval(assertions+"\n"+script+"\nall();", quickjs.EvalGlobal)
+	_, err := vm.Eval(assertions+"\n"+script+"\nrunAll();", quickjs.EvalGlobal)
 	must(t, err)
 	settle(t, vm)
 	got, err := vm.Eval(`JSON.stringify({ finished, count, failures })`, quickjs.EvalGlobal)
