@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"log/slog"
 	"os"
 	"strings"
 	"sync"
@@ -38,6 +39,9 @@ func TestMain(m *testing.M) {
 // host runs a host until the test ends.
 func host(t testing.TB, c script.Config) *script.Host {
 	t.Helper()
+	if c.Log == nil {
+		c.Log = slog.New(slog.NewTextHandler(t.Output(), nil))
+	}
 	h := script.New(c)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
