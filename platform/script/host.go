@@ -71,7 +71,7 @@ func (h *Host) Open(ctx context.Context, p Program, b Bounds) (*App, error) {
 	if len(p.Code) > mostCode {
 		return nil, fault.New(fault.Invalid, "the bundle of %s is over %s", p.Name, size(mostCode)).WithHint("leave out what is not needed")
 	}
-	a := &App{host: h, id: h.ids.Add(1), program: p, bounds: b.withDefaults(), worker: h.shared, traces: newTrace(p.Map)}
+	a := &App{host: h, id: h.ids.Add(1), program: p, bounds: b.withDefaults(), worker: h.shared, traces: newTrace(p.Name, p.Map)}
 	if b.Own {
 		a.worker = newWorker(h, p.Name)
 		if err := h.employ(ctx, a.worker); err != nil {

@@ -355,7 +355,7 @@ func (inv *invocation) log(m message) error {
 		return errWire
 	}
 	level := [...]string{"debug", "info", "warn", "error"}[min(m.n, 3)]
-	inv.bindings.Log(Line{Time: time.Now(), Level: level, Text: string(m.head), RequestID: inv.info.RequestID})
+	inv.bindings.Log(Line{Time: time.Now(), Level: level, Text: inv.app.traces.mapped(string(m.head)), RequestID: inv.info.RequestID})
 	return nil
 }
 

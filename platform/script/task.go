@@ -155,10 +155,14 @@ func posted(args []any) (m message) {
 	if len(args) > 4 {
 		m.head = posting(args[4], false)
 	}
-	if len(args) > 5 {
-		m.body = posting(args[5], m.n&flagBytes != 0)
+	encoded := false
+	if m.kind == kindHead || m.kind == kindCall || m.kind == kindBody {
+		encoded = m.n&flagBytes != 0
+		m.n &^= flagBytes
 	}
-	m.n &^= flagBytes
+	if len(args) > 5 {
+		m.body = posting(args[5], encoded)
+	}
 	return m
 }
 
