@@ -7,3 +7,17 @@ func UseBindings(source string) { bindingsSource = source }
 func Mapped(name string, sourceMap []byte, text string) string {
 	return newTrace(name, sourceMap).mapped(text)
 }
+
+// Window is how much of a body may be under way.
+const Window = window
+
+// Kill kills the shared child, and tells whether there was one.
+func (h *Host) Kill() bool {
+	h.shared.mu.Lock()
+	defer h.shared.mu.Unlock()
+	if h.shared.life == nil {
+		return false
+	}
+	h.shared.life.kill()
+	return true
+}

@@ -17,7 +17,7 @@ type Config struct {
 	Data      int64  // bytes of memory of one child, as the kernel counts them; 2 GiB
 	Memory    int64  // bytes of all machines of one child; 512 MiB
 	Cores     int    // turns at a time in one child; as many as there are
-	Queue     int    // invocations that wait for their first turn in one child; 256
+	Queue     int    // invocations that wait for their first turn in one child; 1,024, of one app half as many
 	Log       *slog.Logger
 	InProcess bool // for unit tests: the engine runs here, and nothing stops a native loop
 }
