@@ -68,7 +68,7 @@ func (e *engine) apply(s settings) {
 		s.Cores = runtime.GOMAXPROCS(0)
 	}
 	if s.Queue <= 0 {
-		s.Queue = 256
+		s.Queue = 1024
 	}
 	if s.Memory <= 0 {
 		s.Memory = 512 << 20
@@ -120,8 +120,8 @@ func (e *engine) pass(m message) {
 	switch {
 	case t == nil:
 	case t.machine != nil:
-		if m.kind == kindCancel && t.machine.load == 1 {
-			t.stop() // nobody else's turn could be hit
+		if m.kind == kindCancel {
+			time.AfterFunc(farewell, t.cut)
 		}
 		t.machine.mail.push(m)
 	case m.kind == kindCancel, m.kind == kindWall:

@@ -17,7 +17,7 @@ type Config struct {
 	Data      int64  // bytes of memory of one child, as the kernel counts them; 2 GiB
 	Memory    int64  // bytes of all machines of one child; 512 MiB
 	Cores     int    // turns at a time in one child; as many as there are
-	Queue     int    // invocations that wait for their first turn in one child; 256
+	Queue     int    // invocations that wait for their first turn in one child; 1,024, of one app half as many
 	Log       *slog.Logger
 	InProcess bool // for unit tests: the engine runs here, and nothing stops a native loop
 }
@@ -71,7 +71,7 @@ func (h *Host) Open(ctx context.Context, p Program, b Bounds) (*App, error) {
 	if len(p.Code) > mostCode {
 		return nil, fault.New(fault.Invalid, "the bundle of %s is over %s", p.Name, size(mostCode)).WithHint("leave out what is not needed")
 	}
-	a := &App{host: h, id: h.ids.Add(1), program: p, bounds: b.withDefaults(), worker: h.shared, traces: newTrace(p.Map)}
+	a := &App{host: h, id: h.ids.Add(1), program: p, bounds: b.withDefaults(), worker: h.shared, traces: newTrace(p.Name, p.Map)}
 	if b.Own {
 		a.worker = newWorker(h, p.Name)
 		if err := h.employ(ctx, a.worker); err != nil {

@@ -355,7 +355,7 @@ func (inv *invocation) log(m message) error {
 		return errWire
 	}
 	level := [...]string{"debug", "info", "warn", "error"}[min(m.n, 3)]
-	inv.bindings.Log(Line{Time: time.Now(), Level: level, Text: string(m.head), RequestID: inv.info.RequestID})
+	inv.bindings.Log(Line{Time: time.Now(), Level: level, Text: inv.app.traces.mapped(string(m.head)), RequestID: inv.info.RequestID})
 	return nil
 }
 
@@ -413,6 +413,16 @@ type responseBody struct {
 	*inflow
 	whole bool        // all of it is here
 	stop  func() bool // of the watch
+}
+
+// Len returns how many bytes are left, where all of them are here, else -1.
+func (b *responseBody) Len() int {
+	if !b.whole {
+		return -1
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.held
 }
 
 // watch aborts the invocation when ctx ends before the body does.

@@ -255,17 +255,13 @@ func script(m message) (string, uint64) {
 }
 
 // broken ends a machine whose turn the engine refused to finish: its jobs may
-// never stop. Only core.js itself fails without a limit, and only for want of
-// memory.
+// never stop.
 func (m *machine) broken(t *task, err error) {
-	limit := m.program.verdict(err, int64(*m.heap))
-	if limit == "" {
-		limit = limitMemory
+	f := m.failure(err)
+	if t.stopped.Load() && f.Limit == limitCPU {
+		f.Limit = limitWall // or the caller has gone, who does not ask
 	}
-	if t.stopped.Load() && limit == limitCPU {
-		limit = limitWall // or the caller has gone, who does not ask
-	}
-	m.limit(t, limit)
+	t.finish(f)
 	m.condemn()
 }
 

@@ -66,7 +66,9 @@ type Request struct {
 type Info struct{ IP, RequestID, App, Release string }
 
 // Response is what fetch answered. Body is never nil; closing it before its end
-// cancels the invocation. Its Read fails with the error that ended the script.
+// cancels the invocation. Its Read fails with the error that ended the script; it
+// has a method Len, which tells the length of a body that is there as a whole, -1
+// of one that comes bit by bit.
 type Response struct {
 	Status int
 	Header [][2]string

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"log/slog"
 	"os"
 	"strings"
 	"sync"
@@ -16,7 +17,19 @@ import (
 	"github.com/fazt-sh/fazt/platform/script"
 )
 
+// generic is a factory that passes everything on, so that these tests know no
+// binding.
+const generic = `
+export const uploads = new WeakSet();
+export const kv = (name, config, call) => Object.freeze({
+  name, config,
+  get: async (key) => (await call("get", { key })).value,
+  ask: (method, args, body) => call(method, args, body),
+});
+`
+
 func TestMain(m *testing.M) {
+	script.UseBindings(generic)
 	if ran, exit := child.Main(os.Args, map[string]child.Role{script.Role: script.Child}); ran {
 		os.Exit(exit)
 	}
@@ -26,6 +39,9 @@ func TestMain(m *testing.M) {
 // host runs a host until the test ends.
 func host(t testing.TB, c script.Config) *script.Host {
 	t.Helper()
+	if c.Log == nil {
+		c.Log = slog.New(slog.NewTextHandler(t.Output(), nil))
+	}
 	h := script.New(c)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)

@@ -16,7 +16,8 @@ type task struct {
 	machine *machine // set once, under the engine's mutex
 	invoke  message
 	begun   bool        // under the engine's mutex
-	stopped atomic.Bool // its time is up or its caller has gone, so a turn may be cut
+	stopped atomic.Bool // its time is up or its caller has gone, so its turn is cut
+	heard   atomic.Bool // that its caller has gone
 	wall    *time.Timer
 
 	env    string // what the machine must be told first
@@ -48,6 +49,22 @@ func (t *task) expire() {
 	}
 }
 
+// farewell is how long a turn may go on after the caller has gone. Turns take
+// less than a millisecond, and a machine whose turn is cut is lost with all that
+// waitUntil keeps.
+const farewell = 100 * time.Millisecond
+
+// cut stops a turn that goes on although the caller has gone, if nobody else's
+// work is lost with the machine.
+func (t *task) cut() {
+	e := t.program.engine
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.tasks[t.id] == t && t.machine.load == 1 && !t.heard.Load() {
+		t.stop()
+	}
+}
+
 // stop cuts the turn that t may be having. The engine's mutex is held.
 func (t *task) stop() {
 	t.stopped.Store(true)
@@ -62,6 +79,9 @@ func (t *task) left() time.Duration { return t.program.bounds.CPU - t.used }
 // wants tells whether a message is one for the script, after taking what is not.
 func (t *task) wants(m message) bool {
 	switch m.kind {
+	case kindCancel:
+		t.heard.Store(true)
+		t.stopped.Store(false) // what is left to do may be done
 	case kindCredit:
 		return t.granted(m)
 	case kindTimer:
@@ -155,10 +175,14 @@ func posted(args []any) (m message) {
 	if len(args) > 4 {
 		m.head = posting(args[4], false)
 	}
-	if len(args) > 5 {
-		m.body = posting(args[5], m.n&flagBytes != 0)
+	encoded := false
+	if m.kind == kindHead || m.kind == kindCall || m.kind == kindBody {
+		encoded = m.n&flagBytes != 0
+		m.n &^= flagBytes
 	}
-	m.n &^= flagBytes
+	if len(args) > 5 {
+		m.body = posting(args[5], encoded)
+	}
 	return m
 }
 

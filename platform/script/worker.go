@@ -110,7 +110,11 @@ func (w *worker) live(ctx context.Context) error {
 	l.link.send(message{kind: kindOpen, head: w.host.settings()})
 	w.begin(l)
 	err = l.link.read(l.receive)
-	kill()
+	if gone(err) != nil {
+		kill() // it does what it should not
+	} else {
+		defer time.AfterFunc(longDeath, kill).Stop()
+	}
 	l.link.close()
 	w.end(l)
 	<-wrote
@@ -119,6 +123,9 @@ func (w *worker) live(ctx context.Context) error {
 	}
 	return err
 }
+
+// longDeath is what a child gets to end after it has closed the connection.
+const longDeath = time.Second
 
 // start starts a child, or the engine in this process.
 func (w *worker) start(ctx context.Context) (frames, func(), func() error, error) {

@@ -27,7 +27,7 @@ func textOperations(ops map[string]Function) {
 		b, err := data(args, 0)
 		return latin1(b), err
 	}
-	ops["bytes"] = func(args []any) (any, error) { return binary(text(args, 0)) }
+	ops["bytes"] = func(args []any) (any, error) { return unlatin1(text(args, 0)) }
 }
 
 // wellFormed is a string with U+FFFD for each lone surrogate, however the engine
@@ -197,8 +197,8 @@ func latin1(b []byte) string {
 	return out.String()
 }
 
-// binary is one byte for each character, or nil if one has no room in a byte.
-func binary(s string) (any, error) {
+// unlatin1 is one byte for each character, or nil if one has no room in a byte.
+func unlatin1(s string) (any, error) {
 	b := make([]byte, 0, len(s))
 	for _, r := range s {
 		if r > 0xff {

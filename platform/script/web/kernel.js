@@ -69,6 +69,7 @@
     value: {
       __proto__: null,
       part, // part("fetch") warms a part before the first request
+      loaded: web.loaded,
       loaded: (name) => loaded[name] !== undefined,
       inspect: (value, options) => part("inspect").inspect(value, options),
       format: (values) => part("inspect").format(values),

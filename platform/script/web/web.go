@@ -120,7 +120,7 @@ func Functions() map[string]Function {
 // operations is the table of what the prelude may ask for.
 func operations() map[string]Function {
 	ops := map[string]Function{}
-	for _, add := range []func(map[string]Function){urlOperations, textOperations, formOperations, timeOperations} {
+	for _, add := range []func(map[string]Function){urlOperations, textOperations, formOperations, timeOperations, zipOperations, hashOperations, cryptoOperations} {
 		add(ops)
 	}
 	return ops
