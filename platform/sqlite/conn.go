@@ -183,7 +183,10 @@ func (c *conn) close() error {
 	if c == nil {
 		return nil
 	}
-	return c.sql.Close() // and with it, every statement
+	// SQLite keeps a connection, and the log, as long as there are statements.
+	c.old = append(c.old, append(c.own.clear(), c.guest.clear()...)...)
+	c.sweep()
+	return c.sql.Close()
 }
 
 // shelfSize bounds the compiled statements of a connection, ours and the guests'
@@ -220,5 +223,13 @@ func (c *cache) put(query string, s *sql.Stmt) (old []*sql.Stmt) {
 		delete(c.found, last.query)
 		old = append(old, last.stmt)
 	}
+	return old
+}
+
+func (c *cache) clear() (old []*sql.Stmt) {
+	for e := c.order.Front(); e != nil; e = e.Next() {
+		old = append(old, e.Value.(compiled).stmt)
+	}
+	*c = newCache()
 	return old
 }

@@ -12,14 +12,13 @@ package sqlite
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"sync/atomic"
 	"time"
-
-	"database/sql"
 
 	driver "modernc.org/sqlite"
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
+	"runtime"
 
 	driver "modernc.org/sqlite"
 
@@ -96,12 +97,23 @@ func (d *DB) turn(ctx context.Context, fn func(*Tx) error, alone bool) (*batch, 
 // in line commits.
 func (d *DB) next(alone bool) {
 	if d.batch != nil {
-		if !alone && d.batch.members < most && d.line.pass() {
+		if !alone && d.batch.members < most && d.pass() {
 			return
 		}
 		d.commit()
 	}
 	d.line.leave()
+}
+
+// pass gives who has just been told of the last commit the time to come back
+// before it finds nobody in line: on a disk that syncs in 0.1 ms, 64 busy writers
+// make transactions of 50 instead of 6.
+func (d *DB) pass() bool {
+	if d.line.pass() {
+		return true
+	}
+	runtime.Gosched()
+	return d.line.pass()
 }
 
 func (d *DB) begin(ctx context.Context) error {

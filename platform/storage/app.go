@@ -49,7 +49,7 @@ type core struct {
 	mu     sync.Mutex
 	stores map[string]int64 // "kind name" → row of fazt_store; guarded by mu
 	ready  map[string]bool  // definitions of documents whose table and indexes exist; guarded by mu
-	reads  map[string]bool  // whether a guest's statement only reads; guarded by mu
+	modes  map[string]mode  // what is known of statements of guests; guarded by mu
 
 	bytes folder
 }
@@ -60,12 +60,12 @@ func openCore(ctx context.Context, dir, id string, s Settings) (*core, error) {
 			return nil, diskFault(err, "open the storage of %q", id)
 		}
 	}
-	db, err := openDatabase(ctx, filepath.Join(dir, "data.db"), s)
+	db, err := openDatabase(ctx, filepath.Join(dir, databaseName), s)
 	if err != nil {
 		return nil, err
 	}
-	c := &core{id: id, dir: dir, db: db, stores: map[string]int64{}, ready: map[string]bool{}, reads: map[string]bool{}}
-	c.bytes.dir = filepath.Join(dir, "files")
+	c := &core{id: id, dir: dir, db: db, stores: map[string]int64{}, ready: map[string]bool{}, modes: map[string]mode{}}
+	c.bytes.dir = filepath.Join(dir, filesName)
 	c.quota.Store(s.Storage)
 	if err := c.prepare(ctx); err != nil {
 		return nil, errors.Join(err, db.Close())

@@ -92,7 +92,7 @@ func (c *Collection) each(ctx context.Context, s Selector, fn func(*sqlite.Tx, d
 		}
 		size := 0
 		for _, id := range ids {
-			if size > maxChange && part == firstOnly {
+			if size > maxChange && part {
 				return nil
 			} else if size > maxChange {
 				return c.tooMany()
@@ -145,7 +145,7 @@ func (c *Collection) chosen(tx *sqlite.Tx, t docTable, f node, s Selector, part 
 	switch {
 	case err != nil || len(ids) <= maxWrite:
 		return ids, err
-	case part == firstOnly:
+	case part:
 		return ids[:maxWrite], nil
 	}
 	return nil, c.tooMany()

@@ -82,9 +82,12 @@ func overQuota(quota int64) error {
 		WithSubject("storage quota").WithHint("delete something, or raise the quota in the app's configuration")
 }
 
+// reserved begins the names of our tables, which the app's own SQL cannot name.
+const reserved = "fazt_"
+
 // databaseOptions turns the settings of an app into those of its database.
 func databaseOptions(s Settings) sqlite.Options {
-	o := sqlite.Options{Durability: s.Durability, Reserved: "fazt_"}
+	o := sqlite.Options{Durability: s.Durability, Reserved: reserved}
 	if s.Storage > 0 {
 		o.MaxBytes = s.Storage + ownBytes
 	}

@@ -3,6 +3,7 @@ package storage_test
 import (
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/fazt-sh/fazt/platform/fault"
 	"github.com/fazt-sh/fazt/platform/storage"
@@ -54,3 +55,5 @@ func ok(t interface {
 }
 
 func text(s string) storage.Value { return storage.Value{Data: []byte(s), Text: true} }
+
+func farAway() time.Time { return time.Now().Add(1000 * time.Hour) }
