@@ -84,7 +84,14 @@ func TestBombs(t *testing.T) {
 		{`await Promise.reject(null)`, "limit_memory"}, // what memory pressure looks like
 	} {
 		t.Run(c.code, func(t *testing.T) {
-			a := open(t, h, handler(c.code), script.Bounds{CPU: time.Second, Wall: 2 * time.Second})
+			b := script.Bounds{CPU: 20 * time.Second, Wall: 30 * time.Second}
+			switch c.want {
+			case "limit_cpu":
+				b.CPU = 300 * time.Millisecond
+			case "limit_wall":
+				b.Wall = 300 * time.Millisecond
+			}
+			a := open(t, h, handler(c.code), b)
 			res, err := a.Fetch(t.Context(), get("http://app.test/"), slow)
 			if got := outcome(err); got != c.want {
 				t.Errorf("%s: %v", got, err)
