@@ -86,3 +86,6 @@ type silent struct{}
 func (silent) Env() []Env                                { return nil }
 func (silent) Call(context.Context, Call) (Reply, error) { return Reply{}, nil }
 func (silent) Log(Line)                                  {}
+
+// Raced tells whether this is a build with the race detector.
+const Raced = raceFactor > 1
