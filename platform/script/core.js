@@ -206,6 +206,7 @@ function start(module) {
   const methods = METHODS.filter((name) => typeof module?.[name] === "function");
   if (found.fetch === undefined && methods.length > 0) found.fetch = byMethod(module, methods);
   handlers = found;
+  if (found.fetch !== undefined) web.part("fetch"); // or the first request would wait for it
   const names = Object.keys(found);
   if (names.length === 0) return refused("the module handles nothing: write `export default { async fetch(request, env, ctx) { ... } }`");
   return stringify(names);

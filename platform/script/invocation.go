@@ -121,14 +121,17 @@ func appendField(b []byte, s string) []byte {
 	return append(append(b, s...), 0)
 }
 
-// begin sends the first message. It reports whether there is a child to get it.
-func (inv *invocation) begin(m message, env []Env) bool {
+// begin sends the first message. It fails if nobody is there to get it.
+func (inv *invocation) begin(m message, env []Env) error {
 	number, encoded := inv.app.encodeEnv(env)
 	l := inv.life
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.ended {
-		return false
+	switch {
+	case l.ended:
+		return errLost
+	case inv.app.isClosed():
+		return errClosed
 	}
 	o := l.open(inv.app)
 	if number != 0 && o.env != number {
@@ -139,7 +142,7 @@ func (inv *invocation) begin(m message, env []Env) bool {
 	l.invocations[inv.id] = inv
 	inv.guard = time.AfterFunc(2*(inv.app.bounds.scaled().Wall+stuckGrace), inv.overdue)
 	l.link.send(m)
-	return true
+	return nil
 }
 
 // overdue ends a child that does not end an invocation.

@@ -70,6 +70,10 @@ func (m *machine) free() bool {
 	return !m.retired && m.load < most
 }
 
+// spare tells whether m could be closed and nobody would notice. The engine's
+// mutex is held.
+func (m *machine) spare() bool { return m.load == 0 && m.ready && !m.retired }
+
 // take gives m an invocation. The engine's mutex is held.
 func (m *machine) take(t *task) {
 	m.load++
@@ -186,10 +190,14 @@ func (m *machine) call(t *task, msg message) {
 	}
 	m.disarm()
 	t.used += time.Since(begun)
-	held := int64(*m.heap)
+	before, held := m.holds.Load(), int64(*m.heap)
 	m.holds.Store(held)
-	if err != nil {
+	switch {
+	case err != nil:
 		m.broken(t, err)
+	case held > before+machineBytes/2 && !m.program.engine.grown(m):
+		m.limit(t, limitMemory)
+		m.condemn()
 	}
 	m.settle()
 }

@@ -66,7 +66,7 @@ func (p *program) mayGrow() bool {
 	if !p.bounds.Fresh && usable >= cores || len(p.machines) >= 2*cores {
 		return false
 	}
-	return p.engine.room()
+	return p.engine.room(machineBytes)
 }
 
 // grow adds a machine, which boots on its own.

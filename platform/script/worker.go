@@ -1,6 +1,7 @@
 package script
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"sync"
@@ -27,7 +28,7 @@ type worker struct {
 type life struct {
 	worker *worker
 	link   *link
-	kill   func()
+	running
 
 	mu          sync.Mutex // guards the rest
 	ended       bool
@@ -47,7 +48,7 @@ func newWorker(h *Host, name string) *worker {
 	return &worker{host: h, name: name, quit: make(chan struct{}), up: make(chan struct{})}
 }
 
-// run keeps a child alive until ctx ends or dismiss is called.
+// run keeps a child alive until ctx ends or it is dismissed.
 func (w *worker) run(ctx context.Context) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -97,11 +98,11 @@ func (b *backoff) wait(ctx context.Context, lived time.Duration) {
 
 // live is one life.
 func (w *worker) live(ctx context.Context) error {
-	conn, kill, wait, err := w.start(ctx)
+	c, err := w.start(ctx)
 	if err != nil {
 		return err
 	}
-	l := &life{worker: w, link: newLink(conn), kill: kill, opened: map[uint64]*opening{}, invocations: map[uint64]*invocation{}}
+	l := &life{worker: w, link: newLink(c.frames), running: c, opened: map[uint64]*opening{}, invocations: map[uint64]*invocation{}}
 	wrote := make(chan struct{})
 	go func() {
 		defer close(wrote)
@@ -111,36 +112,59 @@ func (w *worker) live(ctx context.Context) error {
 	w.begin(l)
 	err = l.link.read(l.receive)
 	if gone(err) != nil {
-		kill() // it does what it should not
+		c.kill() // it does what it should not
 	} else {
-		defer time.AfterFunc(longDeath, kill).Stop()
+		defer time.AfterFunc(longDeath, c.kill).Stop()
 	}
 	l.link.close()
-	w.end(l)
+	reason := c.wait()
 	<-wrote
-	if reason := wait(); reason != nil {
-		return reason
+	if ctx.Err() == nil && child.ReasonOf(reason) != child.Killed {
+		l.suspect()
 	}
-	return err
+	w.end(l)
+	return cmp.Or(reason, err)
+}
+
+// suspect tells the apps that had work in a child that crashed.
+func (l *life) suspect() {
+	l.mu.Lock()
+	apps := map[*App]bool{}
+	for _, inv := range l.invocations {
+		apps[inv.app] = true
+	}
+	l.mu.Unlock()
+	for a := range apps {
+		a.suspect(l.worker)
+	}
 }
 
 // longDeath is what a child gets to end after it has closed the connection.
 const longDeath = time.Second
 
+// running is a child that was started.
+type running struct {
+	frames frames
+	kill   func()
+	wait   func() error
+	pid    int // 0 within this process
+}
+
 // start starts a child, or the engine in this process.
-func (w *worker) start(ctx context.Context) (frames, func(), func() error, error) {
+func (w *worker) start(ctx context.Context) (running, error) {
 	if w.host.config.InProcess {
 		ours, theirs := pipe()
 		done := make(chan error, 1)
 		go func() { done <- serve(ctx, theirs) }()
 		stop := context.AfterFunc(ctx, func() { ours.Close() })
-		return ours, func() { stop(); ours.Close() }, func() error { return <-done }, nil
+		kill := func() { stop(); ours.Close() }
+		return running{ours, kill, func() error { kill(); return <-done }, 0}, nil
 	}
 	p, err := child.Start(ctx, w.host.config.Role, w.host.childLimits())
 	if err != nil {
-		return nil, nil, nil, err
+		return running{}, err
 	}
-	return p.Conn(), p.Kill, p.Wait, nil
+	return running{p.Conn(), p.Kill, p.Wait, p.PID()}, nil
 }
 
 func (h *Host) settings() []byte {
@@ -208,14 +232,31 @@ func (w *worker) finish() {
 	close(w.up)
 }
 
-// dismiss ends the child.
-func (w *worker) dismiss() {
+// dismiss ends the child, when what it has in hand is done or a while later.
+func (w *worker) dismiss(later time.Duration) {
+	w.mu.Lock()
+	l := w.life
+	w.mu.Unlock()
+	if l != nil && l.busy() {
+		time.AfterFunc(later, w.stop)
+		return
+	}
+	w.stop()
+}
+
+func (w *worker) stop() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if !w.let {
 		w.let = true
 		close(w.quit)
 	}
+}
+
+func (l *life) busy() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.invocations) > 0
 }
 
 // patience is how long a caller waits for a child that is being started.
