@@ -24,7 +24,7 @@ import (
 //go:embed kernel.js parts/*.js vendor_js/*.js
 var prelude embed.FS
 
-//go:embed node/*.js
+//go:embed node
 var shims embed.FS
 
 // Function is a host function in the shape that the engine registers: arguments
