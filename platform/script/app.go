@@ -27,7 +27,8 @@ type App struct {
 	strikes  int
 	until    time.Time // of the quarantine
 	why      string
-	env      []Env // the last, and
+	refuge   *worker // where it runs while it is suspected
+	env      []Env   // the last, and
 	envBytes []byte
 	envs     uint64 // its number
 }
@@ -47,8 +48,9 @@ func (a *App) Close() {
 	a.host.mu.Lock()
 	delete(a.host.apps, a)
 	a.host.mu.Unlock()
+	a.leaveRefuge(nil)
 	if a.worker != a.host.shared {
-		a.worker.dismiss()
+		a.worker.dismiss(2 * a.bounds.Wall)
 		return
 	}
 	a.worker.mu.Lock()
@@ -137,6 +139,13 @@ func (a *App) strike(why string) {
 	a.why = why
 }
 
+// isClosed tells whether Close was called.
+func (a *App) isClosed() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.closed
+}
+
 // lost is why an invocation ends whose child has gone.
 func (a *App) lost() error {
 	if until, why := a.Quarantined(); !until.IsZero() {
@@ -200,7 +209,7 @@ func (a *App) invoke(ctx context.Context, r *Request, e *Event, b Bindings) (*in
 	if err := a.blocked(); err != nil {
 		return nil, err
 	}
-	l, err := a.worker.alive(ctx)
+	l, err := a.home().alive(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -210,8 +219,8 @@ func (a *App) invoke(ctx context.Context, r *Request, e *Event, b Bindings) (*in
 	if err != nil {
 		return nil, err
 	}
-	if !inv.begin(m, b.Env()) {
-		return nil, errLost
+	if err := inv.begin(m, b.Env()); err != nil {
+		return nil, err
 	}
 	if r != nil {
 		inv.upload(r.Body)

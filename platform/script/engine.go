@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"runtime"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -18,7 +19,10 @@ const Role = "worker"
 
 // Child is the child's side: it runs programs for the node at the other end of
 // c until that closes.
-func Child(ctx context.Context, c *child.Conn) error { return serve(ctx, c) }
+func Child(ctx context.Context, c *child.Conn) error {
+	debug.SetGCPercent(400) // what Go holds here is little, and dies soon
+	return serve(ctx, c)
+}
 
 // settings is what the node tells its child first.
 type settings struct {
@@ -143,7 +147,7 @@ func (e *engine) open(m message) error {
 	if err := json.Unmarshal(m.head, &b); err != nil {
 		return err
 	}
-	p := &program{engine: e, id: m.id, bounds: b, source: string(m.body), opened: m.n != 0, envs: map[uint64]string{}}
+	p := &program{engine: e, id: m.id, declared: b, bounds: b.scaled(), source: string(m.body), opened: m.n != 0, envs: map[uint64]string{}}
 	e.programs[p.id] = p
 	p.grow()
 	return nil
@@ -223,7 +227,7 @@ func (e *engine) closeIdle(since time.Time) {
 	defer e.mu.Unlock()
 	for _, p := range e.programs {
 		for _, m := range p.machines {
-			if m.load == 0 && m.ready && m.idle.Before(since) {
+			if m.spare() && m.idle.Before(since) {
 				m.retire()
 			}
 		}
@@ -240,14 +244,14 @@ func (e *engine) memory() (held int64) {
 	return held
 }
 
-// room makes room for one more machine by closing idle ones, those first that
-// were used longest ago. It reports whether there is enough. e.mu is held.
-func (e *engine) room() bool {
-	for e.memory()+machineBytes > e.settings.Memory {
+// room makes room for more bytes by closing idle machines, those first that were
+// used longest ago. It reports whether there is enough. e.mu is held.
+func (e *engine) room(bytes int64) bool {
+	for e.memory()+bytes > e.settings.Memory {
 		var oldest *machine
 		for _, p := range e.programs {
 			for _, m := range p.machines {
-				if m.load == 0 && m.ready && (oldest == nil || m.idle.Before(oldest.idle)) {
+				if m.spare() && (oldest == nil || m.idle.Before(oldest.idle)) {
 					oldest = m
 				}
 			}
@@ -255,9 +259,28 @@ func (e *engine) room() bool {
 		if oldest == nil {
 			return false
 		}
+		oldest.holds.Store(0) // it gives all of it back
 		oldest.retire()
 	}
 	return true
+}
+
+// grown looks whether all machines have room after m has grown. If they do not,
+// the largest goes.
+func (e *engine) grown(m *machine) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.room(0) {
+		return true
+	}
+	for _, p := range e.programs {
+		for _, o := range p.machines {
+			if o.holds.Load() > m.holds.Load() {
+				return true // it will be asked after its next turn
+			}
+		}
+	}
+	return false
 }
 
 // gone is nil for a node that has closed the connection.

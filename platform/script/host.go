@@ -24,12 +24,13 @@ type Config struct {
 
 // Host runs programs in children that it watches.
 type Host struct {
-	config Config
-	shared *worker
-	hire   chan *worker  // to Run
-	gone   chan struct{} // closed when Run ends
-	ids    atomic.Uint64
-	stats  counters
+	config  Config
+	shared  *worker
+	hire    chan *worker  // to Run
+	gone    chan struct{} // closed when Run ends
+	ids     atomic.Uint64
+	refuges atomic.Int32
+	stats   counters
 
 	mu   sync.Mutex // guards apps
 	apps map[*App]bool
@@ -131,7 +132,7 @@ func (h *Host) Stats() Stats {
 	defer h.mu.Unlock()
 	workers := map[*worker]bool{h.shared: true}
 	for a := range h.apps {
-		workers[a.worker] = true
+		workers[a.worker], workers[a.home()] = true, true
 		if until, _ := a.Quarantined(); !until.IsZero() {
 			s.Quarantined = append(s.Quarantined, a.program.Name)
 		}
@@ -145,5 +146,5 @@ func (h *Host) Stats() Stats {
 // childLimits bound a child. It has no time limit of its own, as it lives as
 // long as the node; each turn in it has.
 func (h *Host) childLimits() child.Limits {
-	return child.Limits{Data: h.config.Data, Files: 16}
+	return child.Limits{Data: h.config.Data, Files: 16, Frame: mostCode + mostReply}
 }

@@ -7,9 +7,10 @@
 // to know an engine, a request or an app: timers, console and fetch are the
 // engine's.
 //
-// A machine starts with the kernel (Source), which costs some microseconds. Every
-// global but a few is a getter that loads its part (Parts) at first use, so that a
-// function pays for what it touches.
+// A machine starts with the kernel (Source), which costs as much as the empty machine.
+// Every global but a few is a getter that loads its part (Parts) at first use, so that
+// a function pays for what it touches: another 0.5 ms for Request, Response and URL,
+// 0.6 ms for streams.
 package web
 
 import (
@@ -21,10 +22,14 @@ import (
 	"github.com/fazt-sh/fazt/platform/fault"
 )
 
+// The vendored libraries are built to one file each, see vendor_js/build.mjs.
+//
+//go:generate sh -c "cd vendor_js && npm ci --ignore-scripts && node build.mjs"
+
 //go:embed kernel.js parts/*.js vendor_js/*.js
 var prelude embed.FS
 
-//go:embed node/*.js
+//go:embed node
 var shims embed.FS
 
 // Function is a host function in the shape that the engine registers: arguments
@@ -36,6 +41,11 @@ const (
 	CallName = "__fazt_web"  // every operation, by name
 	PartName = "__fazt_part" // the source of a part, or what it evaluates to
 )
+
+// IntlName is a host function that the engine may register before the prelude runs:
+// it defines Intl when it is called, which happens at the first use of Intl or of a
+// toLocale method. Without it there is no Intl.
+const IntlName = "__fazt_intl"
 
 // Hidden is the global on which the prelude leaves what the engine's own script
 // needs (see kernel.js). That script takes it and deletes it.
@@ -95,7 +105,8 @@ func Node() fs.FS {
 
 // Functions returns the host functions by the global name under which the prelude
 // expects them. They keep what streaming compression and hashing have begun, so
-// each machine needs its own set. All are pure compute; none blocks.
+// each machine needs its own set. All are pure compute; none blocks. Decompression
+// runs in coroutines: the goroutine of a machine must not be locked to its thread.
 func Functions() map[string]Function {
 	ops := operations()
 	return map[string]Function{

@@ -12,22 +12,22 @@ const shims = {
   buffer: {
     from: "buffer",
     licence: "LICENSE",
+    within: ["base64-js", "ieee754"],
     contents: `import { Buffer, SlowBuffer, INSPECT_MAX_BYTES, kMaxLength } from "buffer/index.js";
       const { atob, btoa, Blob, File } = globalThis;
       const constants = { MAX_LENGTH: kMaxLength, MAX_STRING_LENGTH: 0x1fffffff };
       export { Buffer, SlowBuffer, INSPECT_MAX_BYTES, kMaxLength, constants, atob, btoa, Blob, File };
       export default { Buffer, SlowBuffer, INSPECT_MAX_BYTES, kMaxLength, constants, atob, btoa, Blob, File };`,
   },
+  // CommonJS, because require("events") is the class itself.
   events: {
     from: "events",
     licence: "LICENSE",
-    contents: `import EventEmitter from "events/events.js";
-      import { on, getEventListeners, setMaxListeners, errorMonitor, captureRejectionSymbol } from "./events.mjs";
-      const { once } = EventEmitter;
-      const defaultMaxListeners = EventEmitter.defaultMaxListeners;
+    format: "cjs",
+    contents: `const EventEmitter = require("events/events.js");
+      const { on, getEventListeners, setMaxListeners, errorMonitor, captureRejectionSymbol } = require("./events.mjs");
       Object.assign(EventEmitter, { on, getEventListeners, setMaxListeners, errorMonitor, captureRejectionSymbol });
-      export { EventEmitter, once, on, getEventListeners, setMaxListeners, defaultMaxListeners, errorMonitor, captureRejectionSymbol };
-      export default EventEmitter;`,
+      module.exports = EventEmitter;`,
   },
   path: {
     from: "path-browserify",
@@ -42,7 +42,7 @@ const shims = {
 async function banner(p) {
   const name = p.package ?? p.from;
   const { version, license } = JSON.parse(await readFile(`node_modules/${name}/package.json`, "utf8"));
-  await copyFile(`node_modules/${name}/${p.licence}`, `${name}.LICENSE`);
+  for (const n of [name, ...(p.within ?? [])]) await copyFile(`node_modules/${n}/${p.licence}`, `${n}.LICENSE`);
   return `// ${name} ${version}, ${license}: see ${name}.LICENSE. Built by build.mjs.`;
 }
 
@@ -64,7 +64,7 @@ for (const [name, p] of Object.entries(shims)) {
   const text = await banner(p);
   await build({
     stdin: { contents: p.contents, resolveDir: "." },
-    bundle: true, minify: true, format: "esm", target: "es2022", legalComments: "none",
+    bundle: true, minify: true, format: p.format ?? "esm", target: "es2022", legalComments: "none",
     banner: { js: text }, outfile: `../node/${name}.js`, allowOverwrite: true,
   });
 }
