@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -94,10 +95,34 @@ func openDatabase(ctx context.Context, path string, s Settings) (*sqlite.DB, err
 
 // prepare loads what is needed of every open app, and removes what a crash left.
 func (c *core) prepare(ctx context.Context) (err error) {
+	if err := clearDots(c.dir); err != nil { // copies that migrations and backups were made by
+		return err
+	}
 	if c.secret, err = c.secretOf(ctx, "files"); err != nil {
 		return err
 	}
-	return c.recoverFiles(ctx)
+	if err := c.recoverFiles(ctx); err != nil {
+		return err
+	}
+	return c.sweepUploads(ctx)
+}
+
+// clearDots removes what was begun in a folder under a name with a dot in front, and
+// never got its own.
+func clearDots(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return diskFault(err, "look through %q", dir)
+	}
+	for _, e := range entries {
+		if !strings.HasPrefix(e.Name(), ".") {
+			continue
+		}
+		if err := os.RemoveAll(filepath.Join(dir, e.Name())); err != nil {
+			return diskFault(err, "clear %q", dir)
+		}
+	}
+	return nil
 }
 
 // secretOf returns random bytes that are made once and kept.

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -49,7 +50,8 @@ func (d *Docs) User(id string) *Docs { return &Docs{d.user(id), d.indexes} }
 func (d *Docs) Collection(name string) *Collection { return &Collection{*d, name} }
 
 // Collection is a collection of documents. A document is a JSON object of at most
-// 1 MiB, nested at most 64 deep, whose member "_id" names it.
+// 1 MiB, nested at most 64 deep, whose member "_id" names it. Filters, orders and
+// groups know "_version", "_created" and "_updated" (in milliseconds) as fields too.
 type Collection struct {
 	docs Docs
 	name string
@@ -115,6 +117,9 @@ func (d *Docs) table(ctx context.Context) (t docTable, err error) {
 }
 
 func (d *Docs) makeTable(tx *sqlite.Tx, name string) error {
+	if there, err := d.complete(tx, name); there || err != nil {
+		return err
+	}
 	if _, err := tx.Exec(`CREATE TABLE IF NOT EXISTS ` + name + ` (
 		id         INTEGER PRIMARY KEY,
 		owner      TEXT NOT NULL,
@@ -138,6 +143,18 @@ func (d *Docs) makeTable(tx *sqlite.Tx, name string) error {
 		}
 	}
 	return d.tellPlanner(tx, name)
+}
+
+// complete reports whether the table and all indexes are there, which is what is
+// found but for the first time.
+func (d *Docs) complete(tx *sqlite.Tx, name string) (bool, error) {
+	have, err := column[string](tx, `SELECT name FROM sqlite_schema WHERE tbl_name = ?`, name)
+	for _, i := range d.indexes {
+		if !slices.Contains(have, i.inTable(name)) {
+			return false, err
+		}
+	}
+	return slices.Contains(have, name), err
 }
 
 // tellPlanner gives SQLite statistics of the indexes. Without any it takes ten

@@ -25,6 +25,7 @@ type Pool struct {
 	mu     sync.Mutex
 	slots  map[string]*slot // guarded by mu
 	idle   *list.List       // of *slot that nobody uses, the longest idle first; guarded by mu
+	tidy   bool             // what a crash left between apps is gone; guarded by mu
 	closed bool             // guarded by mu
 }
 
@@ -102,6 +103,12 @@ func (p *Pool) tryClaim(id string, share bool) (_ *slot, wait <-chan struct{}, _
 	defer p.mu.Unlock()
 	if p.closed {
 		return nil, nil, fault.New(fault.Unavailable, "the storage of all apps is closed")
+	}
+	if !p.tidy {
+		if err := clearDots(p.dir); err != nil {
+			return nil, nil, err
+		}
+		p.tidy = true
 	}
 	sl, ok := p.slots[id]
 	switch {
