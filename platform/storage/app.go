@@ -186,12 +186,17 @@ func (v view) store(ctx context.Context) (id int64, err error) {
 	if ok {
 		return id, nil
 	}
-	err = v.db.Write(ctx, func(tx *sqlite.Tx) error {
-		if _, err := tx.Exec(`INSERT INTO fazt_store (kind, name) VALUES (?, ?) ON CONFLICT DO NOTHING`, v.kind, v.name); err != nil {
-			return err
-		}
+	find := func(tx *sqlite.Tx) error {
 		return tx.QueryRow(`SELECT id FROM fazt_store WHERE kind = ? AND name = ?`, v.kind, v.name).Scan(&id)
-	})
+	}
+	if err = v.db.Read(ctx, find); errors.Is(err, sql.ErrNoRows) { // a reader need not wait for writers but once
+		err = v.db.Write(ctx, func(tx *sqlite.Tx) error {
+			if _, err := tx.Exec(`INSERT INTO fazt_store (kind, name) VALUES (?, ?) ON CONFLICT DO NOTHING`, v.kind, v.name); err != nil {
+				return err
+			}
+			return find(tx)
+		})
+	}
 	if err != nil {
 		return 0, err
 	}
