@@ -74,8 +74,8 @@ func openCore(ctx context.Context, dir, id string, s Settings) (*core, error) {
 	return c, nil
 }
 
-// ownBytes is what a database has for itself before an app keeps anything; the
-// tables of fazt are 25 pages of 4 KiB.
+// ownBytes is what a database has for itself before an app keeps anything; our
+// tables are 19 pages of 4 KiB, and those of documents and jobs come to it.
 const ownBytes = 1 << 20
 
 func openDatabase(ctx context.Context, path string, s Settings) (*sqlite.DB, error) {
