@@ -114,7 +114,7 @@ func (s *Store) Declare(ctx context.Context, queues []Queue, schedules []Schedul
 		}
 		rhythms[c.Name] = r
 	}
-	if err := s.db.Write(ctx, func(tx *sqlite.Tx) error { return s.putSchedules(tx, rhythms) }); err != nil {
+	if err := s.keep(ctx, func(tx *sqlite.Tx) error { return s.putSchedules(tx, rhythms) }); err != nil {
 		return err
 	}
 	s.mu.Lock()
@@ -148,6 +148,15 @@ func (s *Store) Poke() {
 	case s.poke <- struct{}{}:
 	default:
 	}
+}
+
+// keep is a transaction of ours, which a full database must not stop: jobs that
+// are done are what makes room.
+func (s *Store) keep(ctx context.Context, fn func(*sqlite.Tx) error) error {
+	return s.db.Write(ctx, func(tx *sqlite.Tx) error {
+		tx.Unbounded()
+		return fn(tx)
+	})
 }
 
 // declared returns a queue that the app has.

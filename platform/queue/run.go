@@ -54,7 +54,7 @@ const hiccup = 5 * time.Second
 // under way; what does not end well by then is given back. One Run at a time for
 // a database, in all processes.
 func (s *Store) Run(ctx context.Context, deliver Deliver) error {
-	if err := s.db.Write(ctx, s.takeOver); err != nil {
+	if err := s.keep(ctx, s.takeOver); err != nil {
 		return err
 	}
 	r := &runner{Store: s, deliver: deliver, busy: map[string]int{}, ended: make(chan string)}
@@ -142,7 +142,7 @@ func (r *runner) dispatch(ctx context.Context) (wake time.Time, err error) {
 		return wake, err
 	}
 	var due []func()
-	err = r.db.Write(ctx, func(tx *sqlite.Tx) error {
+	err = r.keep(ctx, func(tx *sqlite.Tx) error {
 		due = nil
 		if err := promote(tx, now); err != nil {
 			return err
@@ -306,7 +306,7 @@ func (r *runner) undelivered(ctx context.Context, err error) (time.Time, bool) {
 // If that fails, a batch is delivered again when its lease is over, and a run
 // when the process begins anew.
 func (r *runner) record(ctx context.Context, fn func(*sqlite.Tx) error) {
-	if err := r.db.Write(context.WithoutCancel(ctx), fn); err != nil {
+	if err := r.keep(context.WithoutCancel(ctx), fn); err != nil {
 		r.log.Error("what became of a job was not written down; it will be delivered again", "database", r.db.Path(), "error", err)
 	}
 }

@@ -26,7 +26,7 @@ const engine = 3_054_001
 
 func checkEngine(ctx context.Context, c *conn) error {
 	var version string
-	if err := c.sql.QueryRowContext(ctx, `SELECT sqlite_version()`).Scan(&version); err != nil {
+	if err := c.scan(ctx, `SELECT sqlite_version()`, &version); err != nil {
 		return err
 	}
 	if lib.SQLITE_VERSION_NUMBER < engine {
@@ -140,6 +140,15 @@ func (c *conn) run(ctx context.Context, query string) error {
 	}
 	_, err = s.ExecContext(ctx)
 	return err
+}
+
+// scan reads the one row of a statement of ours.
+func (c *conn) scan(ctx context.Context, query string, into ...any) error {
+	s, err := c.statement(ctx, false, query)
+	if err != nil {
+		return err
+	}
+	return s.QueryRowContext(ctx).Scan(into...)
 }
 
 // longest is the longest statement that is kept compiled: longer ones are

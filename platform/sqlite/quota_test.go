@@ -61,6 +61,13 @@ func TestMaxBytes(t *testing.T) {
 	if err := fill(n + 1); fault.KindOf(err) != fault.Exhausted {
 		t.Errorf("over a lowered bound: %v", err)
 	}
+	// The house's bookkeeping goes on.
+	if err := d.Write(t.Context(), func(tx *sqlite.Tx) error {
+		tx.Unbounded()
+		return insert(tx, large+"!")
+	}); err != nil {
+		t.Error(err)
+	}
 	// One statement that would fill any disk stops as well.
 	if err := d.Write(t.Context(), func(tx *sqlite.Tx) error {
 		_, err := tx.Exec(`INSERT INTO note (word) WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT hex(randomblob(500000)) FROM n`)

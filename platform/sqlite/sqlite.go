@@ -201,7 +201,6 @@ func (d *DB) Close() error {
 		case <-ctx.Done():
 		}
 	}
-	_, checkpoint := d.w.sql.ExecContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)")
-	errs = append(errs, checkpoint, d.w.close(), d.disconnect())
+	errs = append(errs, d.w.run(ctx, `PRAGMA wal_checkpoint(TRUNCATE)`), d.w.close(), d.disconnect())
 	return d.classify(errors.Join(errs...))
 }

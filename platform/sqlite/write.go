@@ -163,7 +163,7 @@ func (d *DB) part(ctx context.Context, b *batch, fn func(*Tx) error, alone bool)
 	err = f.judge(fn(&Tx{f: f}))
 	f.end()
 	if err == nil {
-		err = d.settled(b.members > 0)
+		err = d.settled(f, b.members > 0)
 	}
 	kept = err == nil
 	return err
@@ -171,7 +171,7 @@ func (d *DB) part(ctx context.Context, b *batch, fn func(*Tx) error, alone bool)
 
 // settled checks what only a commit would check, where it would hurt everybody,
 // and lets go of the savepoint.
-func (d *DB) settled(savepoint bool) error {
+func (d *DB) settled(f *frame, savepoint bool) error {
 	unresolved := 0
 	err := d.w.sql.Raw(func(dc any) (err error) {
 		unresolved, _, err = dc.(driver.DBStatus).Status(driver.DBStatusDeferredFKs, false)
@@ -183,7 +183,7 @@ func (d *DB) settled(savepoint bool) error {
 	if unresolved != 0 {
 		return fault.New(fault.Conflict, "FOREIGN KEY constraint failed")
 	}
-	if err := d.measure(); err != nil {
+	if err := d.measure(f.unbounded); err != nil {
 		return d.classify(err)
 	}
 	if savepoint {
@@ -243,7 +243,7 @@ func (d *DB) finish(b *batch, err error) {
 // written before that works.
 func (d *DB) mend(ctx context.Context) error {
 	var busy, pages, moved int
-	err := d.w.sql.QueryRowContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)").Scan(&busy, &pages, &moved)
+	err := d.w.scan(ctx, `PRAGMA wal_checkpoint(TRUNCATE)`, &busy, &pages, &moved)
 	switch {
 	case err != nil:
 		return err

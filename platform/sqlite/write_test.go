@@ -312,6 +312,25 @@ func TestRefusedCommit(t *testing.T) {
 	}
 }
 
+// The same for a guest's statement that the disk refuses in the middle.
+func TestRefusedGuest(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "data.db")
+	d := openAt(t, path, sqlite.Options{Reserved: "fazt_"})
+	err := d.Write(t.Context(), func(tx *sqlite.Tx) error {
+		limitFiles(t, path+"-wal")
+		_, err := tx.Guest().Exec(`INSERT INTO note (word) WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 1000) SELECT hex(randomblob(10000)) FROM n`)
+		return err
+	})
+	limitFiles(t, "")
+	if fault.KindOf(err) != fault.Unavailable {
+		t.Errorf("the guest was told %v", err)
+	}
+	add(t, d, "behind")
+	if got := words(t, d); !slices.Equal(got, []string{"behind"}) {
+		t.Errorf("%d rows", len(got))
+	}
+}
+
 // limitFiles makes the kernel refuse to let files grow over the size of one.
 func limitFiles(t *testing.T, path string) {
 	t.Helper()
