@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -73,8 +74,8 @@ func openCore(ctx context.Context, dir, id string, s Settings) (*core, error) {
 	return c, nil
 }
 
-// ownBytes is what a database has for itself before an app keeps anything; the
-// tables of fazt are 25 pages of 4 KiB.
+// ownBytes is what a database has for itself before an app keeps anything; our
+// tables are 19 pages of 4 KiB, and those of documents and jobs come to it.
 const ownBytes = 1 << 20
 
 func openDatabase(ctx context.Context, path string, s Settings) (*sqlite.DB, error) {
@@ -94,10 +95,34 @@ func openDatabase(ctx context.Context, path string, s Settings) (*sqlite.DB, err
 
 // prepare loads what is needed of every open app, and removes what a crash left.
 func (c *core) prepare(ctx context.Context) (err error) {
+	if err := clearDots(c.dir); err != nil { // copies that migrations and backups were made by
+		return err
+	}
 	if c.secret, err = c.secretOf(ctx, "files"); err != nil {
 		return err
 	}
-	return c.recoverFiles(ctx)
+	if err := c.recoverFiles(ctx); err != nil {
+		return err
+	}
+	return c.sweepUploads(ctx)
+}
+
+// clearDots removes what was begun in a folder under a name with a dot in front, and
+// never got its own.
+func clearDots(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return diskFault(err, "look through %q", dir)
+	}
+	for _, e := range entries {
+		if !strings.HasPrefix(e.Name(), ".") {
+			continue
+		}
+		if err := os.RemoveAll(filepath.Join(dir, e.Name())); err != nil {
+			return diskFault(err, "clear %q", dir)
+		}
+	}
+	return nil
 }
 
 // secretOf returns random bytes that are made once and kept.
@@ -161,12 +186,17 @@ func (v view) store(ctx context.Context) (id int64, err error) {
 	if ok {
 		return id, nil
 	}
-	err = v.db.Write(ctx, func(tx *sqlite.Tx) error {
-		if _, err := tx.Exec(`INSERT INTO fazt_store (kind, name) VALUES (?, ?) ON CONFLICT DO NOTHING`, v.kind, v.name); err != nil {
-			return err
-		}
+	find := func(tx *sqlite.Tx) error {
 		return tx.QueryRow(`SELECT id FROM fazt_store WHERE kind = ? AND name = ?`, v.kind, v.name).Scan(&id)
-	})
+	}
+	if err = v.db.Read(ctx, find); errors.Is(err, sql.ErrNoRows) { // a reader need not wait for writers but once
+		err = v.db.Write(ctx, func(tx *sqlite.Tx) error {
+			if _, err := tx.Exec(`INSERT INTO fazt_store (kind, name) VALUES (?, ?) ON CONFLICT DO NOTHING`, v.kind, v.name); err != nil {
+				return err
+			}
+			return find(tx)
+		})
+	}
 	if err != nil {
 		return 0, err
 	}

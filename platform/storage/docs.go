@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -49,7 +50,8 @@ func (d *Docs) User(id string) *Docs { return &Docs{d.user(id), d.indexes} }
 func (d *Docs) Collection(name string) *Collection { return &Collection{*d, name} }
 
 // Collection is a collection of documents. A document is a JSON object of at most
-// 1 MiB, nested at most 64 deep, whose member "_id" names it.
+// 1 MiB, nested at most 64 deep, whose member "_id" names it. Filters, orders and
+// groups know "_version", "_created" and "_updated" (in milliseconds) as fields too.
 type Collection struct {
 	docs Docs
 	name string
@@ -105,7 +107,14 @@ func (d *Docs) table(ctx context.Context) (t docTable, err error) {
 	if ready {
 		return t, nil
 	}
-	if err := d.db.Write(ctx, func(tx *sqlite.Tx) error { return d.makeTable(tx, t.name) }); err != nil {
+	err = d.db.Read(ctx, func(tx *sqlite.Tx) error {
+		ready, err = d.complete(tx, t.name)
+		return err
+	})
+	if err == nil && !ready {
+		err = d.db.Write(ctx, func(tx *sqlite.Tx) error { return d.makeTable(tx, t.name) })
+	}
+	if err != nil {
 		return t, err
 	}
 	d.mu.Lock()
@@ -138,6 +147,18 @@ func (d *Docs) makeTable(tx *sqlite.Tx, name string) error {
 		}
 	}
 	return d.tellPlanner(tx, name)
+}
+
+// complete reports whether the table and all indexes are there, which is what is
+// found but for the first time.
+func (d *Docs) complete(tx *sqlite.Tx, name string) (bool, error) {
+	have, err := column[string](tx, `SELECT name FROM sqlite_schema WHERE tbl_name = ?`, name)
+	for _, i := range d.indexes {
+		if !slices.Contains(have, i.inTable(name)) {
+			return false, err
+		}
+	}
+	return slices.Contains(have, name), err
 }
 
 // tellPlanner gives SQLite statistics of the indexes. Without any it takes ten

@@ -274,7 +274,7 @@ func TestOrphans(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(files, ".dirty")); !errors.Is(err, fs.ErrNotExist) {
 		t.Error("an orderly close leaves the mark:", err)
 	}
-	for _, name := range []string{".dirty", ".tmp/half", "ab/cdef", "00/11"} {
+	for _, name := range []string{".dirty", ".tmp/half", "ab/cdef", "00/11", "../.migrate-1.db", "../../.restore-notes/x"} {
 		ok(t, os.MkdirAll(filepath.Dir(filepath.Join(files, name)), 0o700))
 		ok(t, os.WriteFile(filepath.Join(files, name), []byte("orphan"), 0o600))
 	}
@@ -282,8 +282,10 @@ func TestOrphans(t *testing.T) {
 	if n := blobs(t, files); n != 2 || readFile(t, f, "a", nil) != "kept" {
 		t.Errorf("%d blobs after the opening", n)
 	}
-	if _, err := os.Stat(filepath.Join(files, ".tmp", "half")); !errors.Is(err, fs.ErrNotExist) {
-		t.Error("half a file stays:", err)
+	for _, name := range []string{".tmp/half", "../.migrate-1.db", "../../.restore-notes"} {
+		if _, err := os.Stat(filepath.Join(files, name)); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s stays: %v", name, err)
+		}
 	}
 }
 

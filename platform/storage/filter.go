@@ -17,10 +17,10 @@ type node struct {
 	kids []node
 }
 
-// A filter has at most maxTerms terms and is nested at most maxNest deep, so that
-// its statement stays far from SQLite's limits (a depth of 1000).
+// A filter has at most maxTerms comparisons and groups and is nested at most maxNest
+// deep, so that its statement stays below what SQLite is bound to (a depth of 200).
 const (
-	maxTerms  = 100
+	maxTerms  = 150
 	maxNest   = 10
 	maxIn     = 1000
 	maxFilter = 256 << 10
@@ -69,7 +69,16 @@ func (p *filterParser) filter(b json.RawMessage, nest int) (node, error) {
 	if len(all.kids) == 1 {
 		return all.kids[0], nil
 	}
-	return all, nil
+	return all, p.count()
+}
+
+// count bounds what becomes a part of the statement, which SQLite nests as deep as
+// there are parts.
+func (p *filterParser) count() error {
+	if p.terms++; p.terms > maxTerms {
+		return fault.New(fault.Invalid, "the filter has more than %d parts", maxTerms)
+	}
+	return nil
 }
 
 func (p *filterParser) member(m member, nest int) (node, error) {
@@ -140,8 +149,8 @@ func (p *filterParser) field(f path, b json.RawMessage, nest int) (node, error) 
 }
 
 func (p *filterParser) term(f path, op string, b json.RawMessage) (n node, err error) {
-	if p.terms++; p.terms > maxTerms {
-		return n, fault.New(fault.Invalid, "the filter has more than %d comparisons", maxTerms)
+	if err := p.count(); err != nil {
+		return n, err
 	}
 	if !isTerm(op) {
 		return n, unknownOperator(op)

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"sync"
@@ -22,6 +23,7 @@ type folder struct {
 
 	mu      sync.Mutex
 	marked  bool            // guarded by mu
+	stuck   bool            // something could not be removed; guarded by mu
 	shards  map[string]bool // folders that are on the disk; guarded by mu
 	readers int             // backups that want everything as it is; guarded by mu
 	waiting []string        // what to remove when they are done; guarded by mu
@@ -146,15 +148,15 @@ func (f *folder) mark() error {
 func (f *folder) settle() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if !f.marked || len(f.waiting) > 0 {
+	if !f.marked || f.stuck || len(f.waiting) > 0 {
 		return nil
 	}
 	f.marked = false
 	return os.Remove(filepath.Join(f.dir, markName))
 }
 
-// remove deletes blobs that no row names any more. What cannot be removed is found
-// after the next crash; what a backup reads waits for it.
+// remove deletes blobs that no row names any more. What cannot be removed leaves the
+// mark, and is found at the next opening; what a backup reads waits for it.
 func (f *folder) remove(names ...string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -163,7 +165,9 @@ func (f *folder) remove(names ...string) {
 		return
 	}
 	for _, name := range names {
-		os.Remove(f.path(name))
+		if err := os.Remove(f.path(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			f.stuck = true
+		}
 	}
 }
 

@@ -6,7 +6,9 @@ import (
 	"encoding/json"
 	"errors"
 	"math"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/fazt-sh/fazt/platform/fault"
@@ -65,22 +67,54 @@ func (k *Keys) GetMany(ctx context.Context, keys ...string) (map[string]Entry, e
 	}
 	found := make(map[string]Entry, len(keys))
 	err = k.db.Read(ctx, func(tx *sqlite.Tx) error {
+		clear(found)
 		size := 0
-		for _, key := range keys {
-			r, err := k.load(tx, store, key)
-			if err != nil {
+		for some := range slices.Chunk(keys, keysAtOnce) {
+			if err := k.loadMany(tx, store, some, found, &size); err != nil {
 				return err
-			}
-			if size += int(r.size); size > maxAnswer {
-				return fault.New(fault.Exhausted, "the values have more than %d bytes", maxAnswer).WithHint("ask for fewer keys at once")
-			}
-			if r.live {
-				found[key] = r.Entry
 			}
 		}
 		return nil
 	})
 	return found, err
+}
+
+// keysAtOnce is how many keys one statement looks for: 100 keys cost 0.4 ms so, and 1.3
+// with a statement for each.
+const keysAtOnce = 50
+
+func (k *Keys) loadMany(tx *sqlite.Tx, store int64, keys []string, found map[string]Entry, size *int) error {
+	args := []any{store, k.owner, now()}
+	for _, key := range keys {
+		args = append(args, []byte(key))
+	}
+	marks := strings.Repeat(", ?", len(keys))
+	if len(keys) > 1 { // the same statement for any number of them
+		marks = strings.Repeat(", ?", keysAtOnce)
+		args = append(args, make([]any, keysAtOnce-len(keys))...)
+	}
+	rows, err := tx.Query(`SELECT key, value, text, meta, expires, version FROM fazt_key
+		WHERE store = ? AND owner = ? AND (expires IS NULL OR expires > ?) AND key IN (`+marks[2:]+`)`, args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var e Entry
+		var key []byte
+		var expires sql.NullInt64
+		if err := rows.Scan(&key, &e.Data, &e.Text, (*[]byte)(&e.Meta), &expires, &e.Version); err != nil {
+			return err
+		}
+		if e.Key = string(key); expires.Valid {
+			e.Expires = fromMillis(expires.Int64)
+		}
+		if *size += len(e.Data); *size > maxAnswer {
+			return fault.New(fault.Exhausted, "the values have more than %d bytes", maxAnswer).WithHint("ask for fewer keys at once")
+		}
+		found[e.Key] = e
+	}
+	return rows.Err()
 }
 
 // Put sets a key, and returns the version it has now.

@@ -15,6 +15,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/fazt-sh/fazt/platform/fault"
+	"github.com/fazt-sh/fazt/platform/sqlite"
 	"github.com/fazt-sh/fazt/platform/storage"
 )
 
@@ -88,7 +89,7 @@ func TestKeysRefuse(t *testing.T) {
 
 // Conditions hold although many try at once.
 func TestKeysAreConsistent(t *testing.T) {
-	k, ctx := open(t, storage.Settings{}).Keys("CACHE"), t.Context()
+	k, ctx := open(t, storage.Settings{Durability: sqlite.Normal}).Keys("CACHE"), t.Context()
 	var wg sync.WaitGroup
 	for range 8 {
 		wg.Go(func() {

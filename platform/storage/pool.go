@@ -11,9 +11,8 @@ import (
 	"github.com/fazt-sh/fazt/platform/fault"
 )
 
-// idleApps is how many apps stay open although nobody uses them. An open app is
-// up to six file descriptors and about 2 MiB of page cache per connection that
-// was used.
+// idleApps is how many apps stay open although nobody uses them. An open app has
+// at most five connections, each with its descriptors and up to 2 MiB of page cache.
 const idleApps = 64
 
 // Pool holds the apps that are open, each once for all who use it. Its methods
@@ -25,6 +24,7 @@ type Pool struct {
 	mu     sync.Mutex
 	slots  map[string]*slot // guarded by mu
 	idle   *list.List       // of *slot that nobody uses, the longest idle first; guarded by mu
+	tidy   bool             // what a crash left between apps is gone; guarded by mu
 	closed bool             // guarded by mu
 }
 
@@ -102,6 +102,12 @@ func (p *Pool) tryClaim(id string, share bool) (_ *slot, wait <-chan struct{}, _
 	defer p.mu.Unlock()
 	if p.closed {
 		return nil, nil, fault.New(fault.Unavailable, "the storage of all apps is closed")
+	}
+	if !p.tidy {
+		if err := clearDots(p.dir); err != nil {
+			return nil, nil, err
+		}
+		p.tidy = true
 	}
 	sl, ok := p.slots[id]
 	switch {

@@ -100,25 +100,29 @@ func (s *SQL) Batch(ctx context.Context, all []Statement) (results []Result, err
 	if s.err != nil {
 		return nil, s.err
 	}
+	err = s.db.Write(ctx, func(tx *sqlite.Tx) error {
+		results, err = batch(ctx, tx, all)
+		return err
+	})
+	return results, guestFault(ctx, err)
+}
+
+func batch(ctx context.Context, tx *sqlite.Tx, all []Statement) (results []Result, err error) {
 	if len(all) > maxBatch {
 		return nil, fault.New(fault.Invalid, "%d statements at once, %d are the most", len(all), maxBatch)
 	}
-	err = s.db.Write(ctx, func(tx *sqlite.Tx) error {
-		results = make([]Result, 0, len(all))
-		size := 0
-		for i, st := range all {
-			r, err := write(tx, st, maxRows)
-			if err != nil {
-				return fault.Wrap(fault.KindOf(guestFault(ctx, err)), err, "statement %d", i+1)
-			}
-			if size += r.size(); size > maxAnswer {
-				return tooLarge()
-			}
-			results = append(results, r)
+	size := 0
+	for i, st := range all {
+		r, err := write(tx, st, maxRows)
+		if err != nil {
+			return nil, fault.Wrap(fault.KindOf(guestFault(ctx, err)), err, "statement %d", i+1)
 		}
-		return nil
-	})
-	return results, guestFault(ctx, err)
+		if size += r.size(); size > maxAnswer {
+			return nil, tooLarge()
+		}
+		results = append(results, r)
+	}
+	return results, nil
 }
 
 // Executed is what a script did.

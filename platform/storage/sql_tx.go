@@ -101,6 +101,15 @@ func (t *Transaction) All(st Statement) (r Result, err error) {
 	return r, err
 }
 
+// Batch runs statements one after the other. Those before one that fails stay.
+func (t *Transaction) Batch(all []Statement) (results []Result, err error) {
+	err = t.ask(func(tx *sqlite.Tx) error {
+		results, err = batch(t.ctx, tx, all)
+		return err
+	})
+	return results, err
+}
+
 // Exec runs a script of statements without arguments and returns how many there were.
 func (t *Transaction) Exec(script string) (count int, err error) {
 	err = t.ask(func(tx *sqlite.Tx) error {
