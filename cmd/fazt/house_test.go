@@ -40,6 +40,7 @@ var mayImport = map[string]struct {
 	"platform/fault":     {nil, "it is the ground floor"},
 	"platform/failpoint": {nil, "it is a name and nothing else in a release build"},
 	"platform/sqlite":    {[]string{"platform/fault", "platform/failpoint"}, "it holds no tables"},
+	"platform/binding":   {[]string{"platform/script", "platform/storage", "platform/queue", "platform/secret", "platform/fault"}, "it is what one app can reach, whoever asks"},
 	"platform/blob":      {[]string{"platform/fault", "platform/failpoint"}, "it stores bytes by digest"},
 	"platform/journal":   {[]string{"platform/sqlite", "platform/fault", "platform/failpoint"}, "it records what happened"},
 	"platform/release":   {[]string{"platform/sqlite", "platform/fault", "platform/failpoint"}, "it remembers generations"},

@@ -317,7 +317,7 @@ class Message {
     this.body = m.body;
   }
   ack() { this.#fate.set(this.id, true); }
-  retry(options) { this.#fate.set(this.id, options?.delaySeconds ?? 0); }
+  retry(options) { this.#fate.set(this.id, options?.delaySeconds); }
 }
 
 class Batch {
