@@ -92,7 +92,6 @@ func (w *world) call(ctx context.Context, target, method, args string, body ...s
 	return out
 }
 
-
 // step is a call and what it comes to.
 type step struct {
 	method, args string

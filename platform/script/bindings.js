@@ -30,10 +30,11 @@ function text(what, v) {
 }
 
 function whole(what, v, least, most = Number.MAX_SAFE_INTEGER) {
-  if (v === undefined) return undefined;
   if (!Number.isSafeInteger(v) || v < least || v > most) refuse(what, `must be a whole number from ${least} to ${most}, not ${show(v)}`);
   return v;
 }
+
+const perhaps = (what, v, least, most) => (v === undefined ? undefined : whole(what, v, least, most));
 
 // options checks the names of an options object: a misspelt one would be a setting
 // that silently has no effect.
@@ -66,7 +67,7 @@ function userId(what, u) {
 
 function seconds(what, v) {
   if (v instanceof Date) return Math.floor(v.getTime() / 1000);
-  return whole(what, v, 0);
+  return perhaps(what, v, 0);
 }
 
 // Small values travel with the call, as a body costs frames of its own.

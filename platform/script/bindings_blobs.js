@@ -39,7 +39,7 @@ function range(what, v) {
   }
   const { offset, length, suffix } = options(what, v, ["offset", "length", "suffix"]);
   if (suffix !== undefined && (offset !== undefined || length !== undefined)) refuse(what, "suffix stands alone");
-  return { offset: whole(`${what}.offset`, offset, 0), length: whole(`${what}.length`, length, 1), suffix: whole(`${what}.suffix`, suffix, 1) };
+  return { offset: perhaps(`${what}.offset`, offset, 0), length: perhaps(`${what}.length`, length, 1), suffix: perhaps(`${what}.suffix`, suffix, 1) };
 }
 
 const unquote = (tag) => tag.trim().replace(/^W\//, "").replace(/^"(.*)"$/, "$1");
@@ -127,13 +127,13 @@ class Upload {
   }
   async uploadPart(partNumber, value) {
     const { text: s, body } = content("uploadPart: value", value);
-    const args = { key: this.key, upload: this.uploadId, part: whole("uploadPart: partNumber", partNumber ?? -1, 1, 10000) };
+    const args = { key: this.key, upload: this.uploadId, part: whole("uploadPart: partNumber", partNumber, 1, 10000) };
     const { value: v } = await this.#port.send("uploadPart", args, body ?? s);
     return { partNumber: v.part, etag: v.etag };
   }
   async complete(parts) {
     if (!Array.isArray(parts)) refuse("complete: parts", `must be an array, not ${show(parts)}`);
-    const list = parts.map((p, i) => ({ part: whole(`complete: parts[${i}].partNumber`, p?.partNumber ?? -1, 1, 10000), etag: text(`complete: parts[${i}].etag`, p?.etag) }));
+    const list = parts.map((p, i) => ({ part: whole(`complete: parts[${i}].partNumber`, p?.partNumber, 1, 10000), etag: text(`complete: parts[${i}].etag`, p?.etag) }));
     return new BlobInfo((await this.#port.send("complete", { key: this.key, upload: this.uploadId, parts: list })).value);
   }
   async abort() {
@@ -189,7 +189,7 @@ class Blobs {
     const set = options(what, o, BLOB_LIST);
     const word = (name) => (set[name] === undefined || set[name] === null ? undefined : text(`${what}: ${name}`, set[name]));
     const { value } = await this.#port.send("list", {
-      limit: whole(`${what}: limit`, set.limit, 1, 1000), prefix: word("prefix"), cursor: word("cursor"), delimiter: word("delimiter"),
+      limit: perhaps(`${what}: limit`, set.limit, 1, 1000), prefix: word("prefix"), cursor: word("cursor"), delimiter: word("delimiter"),
     });
     return {
       objects: value.objects.map((v) => new BlobInfo(v)), delimitedPrefixes: value.prefixes, truncated: Boolean(value.cursor), ...(value.cursor ? { cursor: value.cursor } : {}),

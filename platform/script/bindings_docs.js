@@ -82,7 +82,7 @@ class Collection {
   #choose(method, v, o) {
     const what = this.#what(method);
     const set = options(what, o, ["ifVersion", "scan"]);
-    const more = { ifVersion: whole(`${what}: ifVersion`, set.ifVersion, 1), scan: set.scan ? true : undefined };
+    const more = { ifVersion: perhaps(`${what}: ifVersion`, set.ifVersion, 1), scan: set.scan ? true : undefined };
     if (typeof v === "string") return { id: v, ...more };
     if (!isRecord(v)) refuse(what, `wants the id of a document or a filter, not ${show(v)}`);
     return { filter: filter(what, v), ...more };
@@ -104,10 +104,10 @@ class Collection {
     const fields = set.fields;
     if (fields !== undefined && !(Array.isArray(fields) && fields.every((f) => typeof f === "string"))) refuse(`${what}: fields`, "must be an array of strings");
     const args = {
-      collection: this.#name, filter: filter(`${what}: filter`, where), sort: order(`${what}: sort`, set.sort), skip: whole(`${what}: skip`, set.skip, 0),
+      collection: this.#name, filter: filter(`${what}: filter`, where), sort: order(`${what}: sort`, set.sort), skip: perhaps(`${what}: skip`, set.skip, 0),
       cursor: set.cursor === undefined || set.cursor === null ? undefined : text(`${what}: cursor`, set.cursor), fields, scan: set.scan ? true : undefined,
     };
-    return new Found(this.#port, args, whole(`${what}: limit`, set.limit, 0));
+    return new Found(this.#port, args, perhaps(`${what}: limit`, set.limit, 0));
   }
   async findOne(where, o) {
     for await (const d of this.find(where, { ...options(this.#what("findOne"), o, FIND), limit: 1 })) return d;

@@ -8,7 +8,7 @@ function message(what, body, o) {
   if (set.contentType !== undefined && set.contentType !== "json" && set.contentType !== "text") refuse(`${what}: contentType`, `must be json or text, not ${show(set.contentType)}`);
   if (set.contentType === "text") text(`${what}: body`, body);
   return {
-    body: json(`${what}: body`, body), delay: whole(`${what}: delaySeconds`, set.delaySeconds, 0), priority: whole(`${what}: priority`, set.priority, -100, 100),
+    body: json(`${what}: body`, body), delay: perhaps(`${what}: delaySeconds`, set.delaySeconds, 0), priority: perhaps(`${what}: priority`, set.priority, -100, 100),
     unique: set.uniqueKey === undefined ? undefined : text(`${what}: uniqueKey`, set.uniqueKey),
   };
 }

@@ -75,7 +75,7 @@ class KV {
     const { body = null, ...inline } = content(`${what}: value`, value);
     const args = {
       key: text(`${what}: key`, key), ...inline, ...more,
-      expiration: seconds(`${what}: expiration`, set.expiration), ttl: whole(`${what}: expirationTtl`, set.expirationTtl, 1),
+      expiration: seconds(`${what}: expiration`, set.expiration), ttl: perhaps(`${what}: expirationTtl`, set.expirationTtl, 1),
       metadata: set.metadata === undefined || set.metadata === null ? undefined : json(`${what}: metadata`, set.metadata),
     };
     return (await this.#port.send("put", args, body)).value;
@@ -86,7 +86,7 @@ class KV {
   // putIfVersion writes where the version is still the one that was read, 0 for a
   // key that is not there. It resolves to the new version, or null.
   async putIfVersion(key, value, version, o) {
-    const v = await this.#write("putIfVersion", key, value, o, { version: whole(`${this.#what("putIfVersion")}: version`, version ?? -1, 0) });
+    const v = await this.#write("putIfVersion", key, value, o, { version: whole(`${this.#what("putIfVersion")}: version`, version, 0) });
     return v === null ? null : v.version;
   }
   async delete(key) {
@@ -97,7 +97,7 @@ class KV {
     const set = options(what, o, ["expiration", "expirationTtl"]);
     const args = {
       key: text(`${what}: key`, key), by: whole(`${what}: by`, by, Number.MIN_SAFE_INTEGER),
-      expiration: seconds(`${what}: expiration`, set.expiration), ttl: whole(`${what}: expirationTtl`, set.expirationTtl, 1),
+      expiration: seconds(`${what}: expiration`, set.expiration), ttl: perhaps(`${what}: expirationTtl`, set.expirationTtl, 1),
     };
     return (await this.#port.send("incr", args)).value;
   }
@@ -106,7 +106,7 @@ class KV {
     const set = options(what, o, ["prefix", "limit", "cursor"]);
     const { value } = await this.#port.send("list", {
       prefix: set.prefix === undefined || set.prefix === null ? undefined : text(`${what}: prefix`, set.prefix),
-      limit: whole(`${what}: limit`, set.limit, 1, 1000),
+      limit: perhaps(`${what}: limit`, set.limit, 1, 1000),
       cursor: set.cursor === undefined || set.cursor === null ? undefined : text(`${what}: cursor`, set.cursor),
     });
     return { keys: value.keys, list_complete: !value.cursor, ...(value.cursor ? { cursor: value.cursor } : {}), cacheStatus: null };
