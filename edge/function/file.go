@@ -23,6 +23,43 @@ type Files interface {
 	PutSigned(ctx context.Context, binding, key string, query url.Values, header http.Header, body io.Reader) (etag string, err error)
 }
 
+// Open is how a public file is opened: the bytes, and what is to be said of them as
+// in Files. A file that is not there is NotFound.
+type Open func(ctx context.Context, key string) (io.ReadSeekCloser, http.Header, error)
+
+// PublicHandler answers with the files of one binding to everybody: the key is what
+// follows the prefix in the path.
+type PublicHandler struct {
+	open   Open
+	prefix string
+}
+
+// NewPublic returns the handler of a binding whose files are served below prefix.
+func NewPublic(open Open, prefix string) *PublicHandler { return &PublicHandler{open, prefix} }
+
+// ServeHTTP answers GET and HEAD with a file, in parts and under conditions as
+// asked.
+func (h *PublicHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) error {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		return refuseMethod(w, r, "GET, HEAD")
+	}
+	key := strings.TrimPrefix(r.URL.Path, h.prefix)
+	if key == "" {
+		return fault.New(fault.NotFound, "there is no file of no name")
+	}
+	file, header, err := h.open(r.Context(), key)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	return sendFile(w, r, key, file, header)
+}
+
+func refuseMethod(w http.ResponseWriter, r *http.Request, methods string) error {
+	w.Header().Set("Allow", methods)
+	return &refusal{http.StatusMethodNotAllowed, "method " + r.Method + " is not for files"}
+}
+
 // FileHandler answers at signed addresses: /_fazt/blob/BINDING/KEY?…, where the
 // prefix is the edge's to route by.
 type FileHandler struct {
@@ -68,8 +105,7 @@ func (h *FileHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) error {
 		w.WriteHeader(http.StatusNoContent)
 		return nil
 	default:
-		w.Header().Set("Allow", fileMethods)
-		return &refusal{http.StatusMethodNotAllowed, "method " + r.Method + " is not for signed addresses"}
+		return refuseMethod(w, r, fileMethods)
 	}
 }
 
@@ -83,6 +119,13 @@ func (h *FileHandler) get(w http.ResponseWriter, r *http.Request, binding, key s
 		return err
 	}
 	defer file.Close()
+	safe := header.Clone()
+	safe["Referrer-Policy"] = []string{"no-referrer"} // the address is the permission
+	return sendFile(w, r, key, file, safe)
+}
+
+// sendFile answers with a file that somebody stored.
+func sendFile(w http.ResponseWriter, r *http.Request, key string, file io.ReadSeeker, header http.Header) error {
 	if strings.Count(r.Header.Get("Range"), ",") >= maxRanges {
 		return &refusal{http.StatusRequestedRangeNotSatisfiable, "too many ranges"}
 	}
@@ -100,7 +143,9 @@ func (h *FileHandler) get(w http.ResponseWriter, r *http.Request, binding, key s
 // only what browsers show without running it is shown.
 func safeguard(head http.Header, key string) {
 	head["X-Content-Type-Options"] = []string{"nosniff"}
-	head["Referrer-Policy"] = []string{"no-referrer"} // the address is the permission
+	if head["Referrer-Policy"] == nil {
+		head["Referrer-Policy"] = []string{"strict-origin-when-cross-origin"}
+	}
 	kind := head.Get("Content-Type")
 	if kind == "" {
 		kind = "application/octet-stream"

@@ -168,6 +168,11 @@ func TestSigned(t *testing.T) {
 	if _, err := w.PutSigned(t.Context(), "FILES", "new", put, http.Header{"Content-Type": {"text/plain"}}, strings.NewReader("sent")); err != nil {
 		t.Error(err)
 	}
+	if file, _, err := w.OpenFile(t.Context(), "FILES", "new"); err != nil {
+		t.Error(err)
+	} else if b, err := io.ReadAll(file); string(b) != "sent" || err != nil || file.Close() != nil {
+		t.Errorf("public: %q, %v", b, err)
+	}
 	if r := w.call(t.Context(), "FILES", "get", `{"key":"new"}`); r.body != "sent" || !strings.Contains(r.value, "text/plain") {
 		t.Errorf("stored %+v", r)
 	}

@@ -95,6 +95,20 @@ func (a *App) OpenSigned(ctx context.Context, binding, key string, query url.Val
 	if err != nil {
 		return nil, nil, err
 	}
+	return openFile(ctx, f, key, "private, no-cache")
+}
+
+// OpenFile returns a file of the app's own, for paths at which it serves them to
+// everybody. The error's kind is NotFound if there is none.
+func (a *App) OpenFile(ctx context.Context, binding, key string) (io.ReadSeekCloser, http.Header, error) {
+	f, ok := a.config.Files[binding]
+	if !ok {
+		return nil, nil, fault.New(fault.NotFound, "there is no binding %q", clip(binding))
+	}
+	return openFile(ctx, f, key, "no-cache")
+}
+
+func openFile(ctx context.Context, f *storage.Files, key, caching string) (io.ReadSeekCloser, http.Header, error) {
 	info, ok, err := f.Head(ctx, key)
 	if err != nil {
 		return nil, nil, err
@@ -103,14 +117,23 @@ func (a *App) OpenSigned(ctx context.Context, binding, key string, query url.Val
 		return nil, nil, fault.New(fault.NotFound, "no file %q", clip(key))
 	}
 	header := http.Header{"Etag": {`"` + info.ETag + `"`}, "Last-Modified": {info.Modified.UTC().Format(http.TimeFormat)}}
-	header.Set("Cache-Control", "private, no-cache")
-	for name, field := range map[string]string{"contentType": "Content-Type", "contentLanguage": "Content-Language",
-		"contentDisposition": "Content-Disposition", "contentEncoding": "Content-Encoding", "cacheControl": "Cache-Control"} {
-		if v := metaOfFile(info).HTTP[name]; v != "" {
+	header.Set("Cache-Control", caching)
+	stored := metaOfFile(info).HTTP
+	for name, field := range fields() {
+		if v := stored[name]; v != "" {
 			header.Set(field, v)
 		}
 	}
-	return &signedFile{ctx: ctx, files: f, info: info}, header, nil
+	if v := stored["cacheControl"]; v != "" {
+		header.Set("Cache-Control", v)
+	}
+	return &laterFile{ctx: ctx, files: f, info: info}, header, nil
+}
+
+// fields are what is said of a file by header, both ways.
+func fields() map[string]string {
+	return map[string]string{"contentType": "Content-Type", "contentLanguage": "Content-Language",
+		"contentDisposition": "Content-Disposition", "contentEncoding": "Content-Encoding"}
 }
 
 // PutSigned stores a body at an address that was signed for PUT.
@@ -120,8 +143,7 @@ func (a *App) PutSigned(ctx context.Context, binding, key string, query url.Valu
 		return "", err
 	}
 	said := described{HTTP: map[string]string{}}
-	for name, field := range map[string]string{"contentType": "Content-Type", "contentLanguage": "Content-Language",
-		"contentDisposition": "Content-Disposition", "contentEncoding": "Content-Encoding"} {
+	for name, field := range fields() {
 		if v := header.Get(field); v != "" {
 			said.HTTP[name] = v
 		}
@@ -134,9 +156,9 @@ func (a *App) PutSigned(ctx context.Context, binding, key string, query url.Valu
 	return `"` + info.ETag + `"`, err
 }
 
-// signedFile is a file that is opened where it is read, so that asking whether it
+// laterFile is a file that is opened where it is read, so that asking whether it
 // has changed opens none.
-type signedFile struct {
+type laterFile struct {
 	ctx   context.Context
 	files *storage.Files
 	info  storage.FileInfo
@@ -146,7 +168,7 @@ type signedFile struct {
 
 // Read implements io.Reader. The bytes are those that were asked for first, also
 // where others have taken their place.
-func (s *signedFile) Read(p []byte) (int, error) {
+func (s *laterFile) Read(p []byte) (int, error) {
 	if s.at >= s.info.Size {
 		return 0, io.EOF
 	}
@@ -166,7 +188,7 @@ func (s *signedFile) Read(p []byte) (int, error) {
 }
 
 // Seek implements io.Seeker.
-func (s *signedFile) Seek(offset int64, whence int) (int64, error) {
+func (s *laterFile) Seek(offset int64, whence int) (int64, error) {
 	switch whence {
 	case io.SeekCurrent:
 		offset += s.at
@@ -184,7 +206,7 @@ func (s *signedFile) Seek(offset int64, whence int) (int64, error) {
 }
 
 // Close implements io.Closer.
-func (s *signedFile) Close() error {
+func (s *laterFile) Close() error {
 	if s.body == nil {
 		return nil
 	}
