@@ -44,6 +44,7 @@ var mayImport = map[string]struct {
 	"platform/release":   {[]string{"platform/sqlite", "platform/fault", "platform/failpoint"}, "it remembers generations"},
 	"platform/usage":     {[]string{"platform/sqlite", "platform/fault"}, "it counts bytes, not budgets"},
 	"platform/child":     {[]string{"platform/fault"}, "it knows no payload"},
+	"platform/bundle":    {[]string{"platform/child", "platform/fault"}, "it makes a program and never runs one"},
 	"platform/op":        {[]string{"platform/fault"}, "it knows neither people nor journal"},
 }
 
@@ -65,6 +66,8 @@ var doors = map[string][]string{
 	"github.com/klauspost/compress":       {"platform/blob"},
 	"github.com/andybalholm/brotli":       {"platform/blob"},
 	"github.com/landlock-lsm/go-landlock": {"platform/child"},
+	"github.com/evanw/esbuild":            {"platform/bundle"},
+	"github.com/tailscale/hujson":         {"platform/bundle"},
 	"github.com/caddyserver/certmagic":    {"edge/cert"},
 	"github.com/mholt/acmez/v3":           {"edge/cert"}, // CertMagic's own: what a CA says
 	"go.uber.org/zap":                     {"edge/cert"}, // CertMagic's logger
