@@ -1,5 +1,7 @@
 package bundle
 
+import "context"
+
 // Table returns the files of routes in the order in which they are tried.
 func Table(files []string) ([]string, error) {
 	routes, err := table(files)
@@ -12,3 +14,18 @@ func Table(files []string) ([]string, error) {
 
 // ReadConfig returns the settings of the tsconfig.json in a folder.
 func ReadConfig(root string) (string, []Problem) { return readConfig(root) }
+
+// Unenclosed bundles in this process, as a child does on a kernel that cannot
+// take its files away.
+func Unenclosed(ctx context.Context, job Job, dir string) ([]byte, []Problem, error) {
+	req, err := entry(job)
+	if err == nil {
+		err = lay(ctx, job, dir)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	req.Dir = dir
+	a, code, _ := build(req)
+	return code, a.Problems, nil
+}

@@ -226,3 +226,54 @@ func FuzzBundle(f *testing.F) {
 		}
 	})
 }
+
+// Where the kernel does not hold the folder's bounds, the bundler does.
+func TestUnenclosed(t *testing.T) {
+	above, err := filepath.EvalSymlinks(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string]string{"secret.js": `export default "a secret"`, "secret.json": `{"extends": "a secret"}`, "node_modules/stray/index.js": `export default "a secret"`} {
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(above, name)), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(above, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	main := func(from string) string { return `import x from "` + from + `"; export default () => x` }
+	for name, files := range map[string]fstest.MapFS{
+		"relative":        tree("api/main.ts", main("../../../secret.js")),
+		"absolute":        tree("api/main.ts", main(filepath.Join(above, "secret.js"))),
+		"address":         tree("api/main.ts", main("file://"+filepath.Join(above, "secret.js"))),
+		"paths":           tree("api/main.ts", main("@/secret.js"), "tsconfig.json", `{"compilerOptions": {"paths": {"@/*": ["../../*"]}}}`),
+		"absolute paths":  tree("api/main.ts", main("@/secret.js"), "tsconfig.json", `{"compilerOptions": {"paths": {"@/*": ["`+above+`/*"]}}}`),
+		"base":            tree("api/main.ts", main("secret"), "tsconfig.json", `{"compilerOptions": {"baseUrl": "../.."}}`),
+		"absolute base":   tree("api/main.ts", main("secret"), "tsconfig.json", `{"compilerOptions": {"baseUrl": "`+above+`"}}`),
+		"main":            tree("api/main.ts", main("p"), "node_modules/p/package.json", `{"main": "../../../../secret.js"}`),
+		"exports":         tree("api/main.ts", main("p"), "node_modules/p/package.json", `{"exports": "./../../../../secret.js"}`),
+		"browser":         tree("api/main.ts", main("p"), "node_modules/p/package.json", `{"main": "./a.js", "browser": {"./a.js": "../../../../secret.js"}}`, "node_modules/p/a.js", ""),
+		"imports":         tree("api/main.ts", main("#x"), "package.json", `{"imports": {"#x": "./../../secret.js"}}`),
+		"a stray package": tree("api/main.ts", main("stray")),
+		"jsx":             tree("api/main.tsx", `/** @jsxImportSource ../../.. */ export default () => <a/>`),
+		"extends":         tree("api/main.ts", main("./a"), "api/a.ts", "export default 1", "tsconfig.json", `{"extends": "../../secret.json"}`),
+		"required":        tree("api/main.ts", `export default () => require("../../../secret.js")`),
+		"lazily":          tree("api/main.ts", `export default () => import("../../../secret.js")`),
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := filepath.Join(above, strings.ReplaceAll(name, " ", "-"))
+			if err := os.Mkdir(dir, 0o700); err != nil {
+				t.Fatal(err)
+			}
+			code, problems, err := bundle.Unenclosed(t.Context(), bundle.Job{Files: files, Entry: entryOf(files)}, dir)
+			if err != nil || len(problems) == 0 {
+				t.Errorf("%v, it was let through:\n%s", err, code)
+			}
+			for _, p := range problems {
+				if strings.Contains(p.String()+p.Hint, "a secret") {
+					t.Errorf("it is quoted: %s", p)
+				}
+			}
+		})
+	}
+}
