@@ -40,14 +40,16 @@ func Child(_ context.Context, c *child.Conn) error {
 // build runs esbuild.
 func build(req request) (a answer, code, sourceMap []byte) {
 	root := filepath.Join(req.Dir, appFolder)
-	config, problems := readConfig(root)
-	if len(problems) > 0 {
-		return answer{Problems: problems}, nil, nil
+	config, warnings, broken := readConfig(root, req.Entry)
+	if broken != nil {
+		return answer{Problems: []Problem{*broken}}, nil, nil
 	}
-	g := &graph{root: root, node: filepath.Join(req.Dir, nodeFolder), req: req, importers: map[string][]string{}}
-	result := api.Build(options(g, config))
+	r := &resolver{root: root, node: filepath.Join(req.Dir, nodeFolder), req: req}
+	result := api.Build(options(r, config))
 	if len(result.Errors) > 0 {
-		return answer{Problems: g.problems(result.Errors)}, nil, nil
+		found := problems(result.Errors)
+		r.trace(found, config)
+		return answer{Problems: found}, nil, nil
 	}
 	for _, f := range result.OutputFiles {
 		switch filepath.Ext(f.Path) {
@@ -66,10 +68,11 @@ func build(req request) (a answer, code, sourceMap []byte) {
 	if err != nil {
 		return answer{Problems: []Problem{{File: req.Entry, Text: fault.Message(err)}}}, nil, nil
 	}
-	a = answer{Inputs: inputs, Warnings: g.problems(result.Warnings)}
-	shapes := g.shapes(inputs)
+	a = answer{Inputs: inputs, Warnings: append(warnings, problems(result.Warnings)...)}
+	shapes := r.shapes(inputs)
 	if len(exports) > 0 || req.Routes != nil {
 		a.Warnings = append(a.Warnings, shapes...)
+		a.Warnings = a.Warnings[:min(len(a.Warnings), maxProblems)]
 		return a, code, sourceMap
 	}
 	if len(shapes) == 0 {
@@ -81,15 +84,15 @@ func build(req request) (a answer, code, sourceMap []byte) {
 // options are the same for every app; the app's own are those of its
 // tsconfig.json. Code is not minified, since stack traces in logs should be
 // readable before anybody maps them, and nothing is sent over a network.
-func options(g *graph, config string) api.BuildOptions {
-	entry := "./" + g.req.Entry
-	if g.req.Routes != nil {
+func options(r *resolver, config string) api.BuildOptions {
+	entry := "./" + r.req.Entry
+	if r.req.Routes != nil {
 		entry = entryModule
 	}
 	return api.BuildOptions{
-		AbsWorkingDir: g.root,
+		AbsWorkingDir: r.root,
 		EntryPoints:   []string{entry},
-		Outfile:       filepath.Join(g.root, "bundle.mjs"),
+		Outfile:       filepath.Join(r.root, "bundle.mjs"),
 		Bundle:        true,
 		Format:        api.FormatESModule,
 		Target:        api.ES2022,
@@ -111,8 +114,8 @@ func options(g *graph, config string) api.BuildOptions {
 		SourcesContent: api.SourcesContentInclude,
 		Metafile:       true,
 		LogLevel:       api.LogLevelSilent,
-		LogLimit:       maxProblems,
-		Plugins:        []api.Plugin{{Name: pluginName, Setup: g.setup}},
+		LogLimit:       maxMessages,
+		Plugins:        []api.Plugin{{Name: pluginName, Setup: r.setup}},
 	}
 }
 

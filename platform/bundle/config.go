@@ -2,8 +2,6 @@ package bundle
 
 import (
 	"encoding/json"
-	"errors"
-	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
@@ -31,37 +29,54 @@ const (
 	maxExtends = 8
 )
 
-// readConfig returns the app's tsconfig.json in one piece, for esbuild. It is
-// read here and not by esbuild, which would follow "extends" anywhere and quote
-// what it finds. A base that is a package is ignored: it sets what editors
-// check, and is a development package that is not there.
-func readConfig(root string) (string, []Problem) {
-	var c compiler
-	if p := c.read(root, configName, 0); p != nil {
-		return "", []Problem{*p}
-	}
-	switch {
-	case c.JSX == "" && c.JSXFactory != "":
-		c.JSX = "react" // TypeScript's name for calls of a factory
-	case c.JSX != "react":
-		c.JSX = "react-jsx"
-	}
-	b, err := json.Marshal(map[string]compiler{"compilerOptions": c})
-	if err != nil {
-		return "", []Problem{{File: configName, Text: err.Error()}}
-	}
-	return string(b), nil
+// config is a tsconfig.json on its way to esbuild.
+type config struct {
+	root     string
+	options  compiler
+	warnings []Problem
 }
 
-// read lays a file over c: its bases first.
-func (c *compiler) read(root, name string, depth int) *Problem {
+// readConfig returns the tsconfig.json that is next to the entry or, failing
+// that, in a folder above it, in one piece. It is read here and not by esbuild,
+// which would follow "extends" anywhere and quote what it finds.
+func readConfig(root, entry string) (text string, warnings []Problem, broken *Problem) {
+	c := &config{root: root}
+	if name := findConfig(root, entry); name != "" {
+		if p := c.read(name, 0); p != nil {
+			return "", nil, p
+		}
+	}
+	o := &c.options
+	switch {
+	case o.JSX == "" && o.JSXFactory != "":
+		o.JSX = "react" // TypeScript's name for calls of a factory
+	case o.JSX != "react":
+		o.JSX = "react-jsx"
+	}
+	b, err := json.Marshal(map[string]compiler{"compilerOptions": *o})
+	if err != nil {
+		return "", nil, &Problem{File: configName, Text: err.Error()}
+	}
+	return string(b), c.warnings, nil
+}
+
+func findConfig(root, entry string) string {
+	for dir := entry; dir != "."; {
+		dir = path.Dir(dir)
+		name := path.Join(dir, configName)
+		if _, err := os.Lstat(filepath.Join(root, filepath.FromSlash(name))); err == nil {
+			return name
+		}
+	}
+	return ""
+}
+
+// read lays a file over the options: its bases first.
+func (c *config) read(name string, depth int) *Problem {
 	if depth > maxExtends {
 		return &Problem{File: name, Text: "more than 8 files extend one another"}
 	}
-	b, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(name)))
-	if errors.Is(err, fs.ErrNotExist) && depth == 0 {
-		return nil
-	}
+	b, err := os.ReadFile(filepath.Join(c.root, filepath.FromSlash(name)))
 	if err != nil {
 		return &Problem{File: name, Text: "there is no such file to extend"}
 	}
@@ -76,21 +91,30 @@ func (c *compiler) read(root, name string, depth int) *Problem {
 		return &Problem{File: name, Text: plain(err.Error())}
 	}
 	for _, base := range bases(file.Extends) {
-		if !strings.HasPrefix(base, ".") && !strings.HasPrefix(base, "/") {
-			continue
-		}
-		base = path.Join(path.Dir(name), base)
-		if path.Ext(base) != ".json" {
-			base += ".json"
-		}
-		if !filepath.IsLocal(base) {
-			return &Problem{File: name, Text: "it extends a file outside the app's folder"}
-		}
-		if p := c.read(root, base, depth+1); p != nil {
+		if p := c.extend(name, base, depth); p != nil {
 			return p
 		}
 	}
-	return c.apply(name, file.CompilerOptions)
+	return c.options.apply(name, file.CompilerOptions)
+}
+
+// extend reads a base. One that is a package sets what editors check, and is a
+// development package that is not there. One beside the app's folder is not
+// deployed with it, which is worth a word, as it may set paths.
+func (c *config) extend(name, base string, depth int) *Problem {
+	if !strings.HasPrefix(base, ".") && !strings.HasPrefix(base, "/") {
+		return nil
+	}
+	if path.Ext(base) != ".json" {
+		base += ".json"
+	}
+	at := path.Join(path.Dir(name), base)
+	if strings.HasPrefix(base, "/") || !filepath.IsLocal(at) {
+		c.warnings = append(c.warnings, Problem{File: name, Text: "what it extends is outside the app's folder and is not read",
+			Hint: "repeat here what code depends on: paths, baseUrl, jsx, jsxImportSource"})
+		return nil
+	}
+	return c.read(at, depth+1)
 }
 
 // bases reads "extends", which is a name or a list of names.

@@ -12,9 +12,6 @@ func Table(files []string) ([]string, error) {
 	return names, err
 }
 
-// ReadConfig returns the settings of the tsconfig.json in a folder.
-func ReadConfig(root string) (string, []Problem) { return readConfig(root) }
-
 // Unenclosed bundles in this process, as a child does on a kernel that cannot
 // take its files away.
 func Unenclosed(ctx context.Context, job Job, dir string) ([]byte, []Problem, error) {

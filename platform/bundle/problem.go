@@ -33,7 +33,8 @@ type Error struct {
 }
 
 const (
-	maxProblems = 20
+	maxProblems = 20  // that are told
+	maxMessages = 200 // that are counted
 	maxSource   = 400 // bytes of a line that are shown
 )
 
@@ -108,12 +109,12 @@ func invalid(problems []Problem) error {
 }
 
 // problems puts esbuild's messages in our words, in the order of their places.
-func (g *graph) problems(messages []api.Message) []Problem {
+func problems(messages []api.Message) []Problem {
 	var list []Problem
 	placed := slices.ContainsFunc(messages, func(m api.Message) bool { return m.Location != nil })
 	for _, m := range messages {
 		if m.Location != nil || !placed { // what has no place is a consequence of what has one
-			list = append(list, g.problem(m))
+			list = append(list, problemOf(m))
 		}
 	}
 	slices.SortStableFunc(list, func(a, b Problem) int {
@@ -127,7 +128,7 @@ var (
 	noLoader   = regexp.MustCompile(`^No loader is configured for "(.*)" files: (.*)$`)
 )
 
-func (g *graph) problem(m api.Message) Problem {
+func problemOf(m api.Message) Problem {
 	p := Problem{Text: plain(m.Text)}
 	if u := unresolved.FindStringSubmatch(m.Text); u != nil && isBuiltin(u[1]) {
 		p.Text = "\"" + u[1] + "\" is a part of Node that does not exist here"
@@ -141,10 +142,9 @@ func (g *graph) problem(m api.Message) Problem {
 		if len(p.Source) > maxSource || !utf8.ValidString(p.Source) {
 			p.Source = "" // minified, or no text: it would say nothing
 		}
-		p.Chain = g.chain(p.File)
 	}
 	if m.PluginName != pluginName {
-		p.Hint = g.hint(m)
+		p.Hint = hintOf(m)
 	} else if len(m.Notes) > 0 {
 		p.Hint = m.Notes[0].Text
 	}
@@ -153,7 +153,7 @@ func (g *graph) problem(m api.Message) Problem {
 
 // hint says what to do about a message of esbuild's, whose own notes tell how
 // to call esbuild.
-func (g *graph) hint(m api.Message) string {
+func hintOf(m api.Message) string {
 	if u := unresolved.FindStringSubmatch(m.Text); u != nil {
 		return missingHint(u[1])
 	}
@@ -174,6 +174,8 @@ func (g *graph) hint(m api.Message) string {
 
 func missingHint(spec string) string {
 	switch {
+	case spec == "fazt":
+		return "\"fazt\" has types alone: write import type"
 	case isBuiltin(spec):
 		return builtinHint(spec)
 	case strings.HasSuffix(spec, "/jsx-runtime"):

@@ -42,7 +42,7 @@ func TestRefuses(t *testing.T) {
 		"a way out by tsconfig": {tree("api/main.ts", `import p from "@/hostname"; p();`+hello, "tsconfig.json", `{"compilerOptions": {"paths": {"@/*": ["../../../../../../../../etc/*"]}}}`),
 			"api/main.ts:1:15", `"@/hostname"`, "", ""},
 		"a way out by a package": {tree("api/main.ts", `import p from "p"; p();`+hello, "node_modules/p/package.json", `{"main": "../../../../../../../../etc/passwd"}`), "api/main.ts:1:15", `"p"`, "", ""},
-		"a base outside":         {tree("api/main.ts", hello, "tsconfig.json", `{"extends": "../../../etc/passwd"}`), "tsconfig.json", "outside the app's folder", "", ""},
+		"a missing base":         {tree("api/main.ts", hello, "tsconfig.json", `{"extends": "./base"}`), "base.json", "no such file to extend", "", ""},
 		"bases in a circle":      {tree("api/main.ts", hello, "tsconfig.json", `{"extends": "./tsconfig.json"}`), "tsconfig.json", "extend one another", "", ""},
 		"a broken tsconfig":      {tree("api/main.ts", hello, "tsconfig.json", `{"extends": `), "tsconfig.json", "", "", ""},
 		"a slip of the pen":      {tree("api/main.ts", "// a\nlet x = ;"), "api/main.ts:2:9", `unexpected ";"`, "", ""},
@@ -99,6 +99,19 @@ func TestAllProblems(t *testing.T) {
 	}
 	if got := strings.Join(places, " "); got != "api/a.ts api/b.ts api/main.ts" {
 		t.Errorf("%s in\n%v", got, err)
+	}
+}
+
+// A base that is not deployed with the app is not read, and that is told.
+func TestBaseOutside(t *testing.T) {
+	for _, base := range []string{"../tsconfig.base.json", "/etc/passwd"} {
+		r, err := pack(t, tree("api/main.ts", hello, "api/tsconfig.json", `{"extends": "`+base+`"}`, "tsconfig.json", `{"extends": "./gone"}`))
+		if base[0] == '.' {
+			r, err = packFrom(t, tree("main.ts", hello, "tsconfig.json", `{"extends": "`+base+`"}`), "main.ts")
+		}
+		if err != nil || len(r.Warnings) != 1 || !strings.Contains(r.Warnings[0].Text, "is not read") {
+			t.Errorf("%s: %v, %v", base, r.Warnings, err)
+		}
 	}
 }
 
@@ -256,7 +269,6 @@ func TestUnenclosed(t *testing.T) {
 		"imports":         tree("api/main.ts", main("#x"), "package.json", `{"imports": {"#x": "./../../secret.js"}}`),
 		"a stray package": tree("api/main.ts", main("stray")),
 		"jsx":             tree("api/main.tsx", `/** @jsxImportSource ../../.. */ export default () => <a/>`),
-		"extends":         tree("api/main.ts", main("./a"), "api/a.ts", "export default 1", "tsconfig.json", `{"extends": "../../secret.json"}`),
 		"required":        tree("api/main.ts", `export default () => require("../../../secret.js")`),
 		"lazily":          tree("api/main.ts", `export default () => import("../../../secret.js")`),
 	} {

@@ -11,11 +11,8 @@ import (
 )
 
 // refuse is an error at the import.
-func refuse(text, hint string) api.OnResolveResult {
-	m := api.Message{Text: text, PluginName: pluginName}
-	if hint != "" {
-		m.Notes = []api.Note{{Text: hint}}
-	}
+func refuse(why reason) api.OnResolveResult {
+	m := api.Message{Text: why.text, PluginName: pluginName, Notes: []api.Note{{Text: why.hint}}}
 	return api.OnResolveResult{Errors: []api.Message{m}}
 }
 
@@ -23,19 +20,19 @@ type reason struct{ text, hint string }
 
 var scheme = regexp.MustCompile(`^[a-z][a-z0-9+.-]+:`)
 
-func outside(spec string) reason {
-	return reason{"\"" + spec + "\" is outside the app's folder", "an app is made of the files of its own folder; what is beside it is not deployed with it"}
+func outside(what string) reason {
+	return reason{what + " is outside the app's folder", "an app is made of the files of its own folder; what is beside it is not deployed with it"}
 }
 
 // refused knows imports that cannot work by how they are written.
-func (g *graph) refused(a api.OnResolveArgs) (reason, bool) {
+func (r *resolver) refused(a api.OnResolveArgs) (reason, bool) {
 	spec := a.Path
 	name, _, _ := strings.Cut(spec, "?")
 	if strings.HasPrefix(spec, "/") && !strings.HasPrefix(spec, "//") {
 		return reason{"\"" + spec + "\" is a path of a machine", "write it from the importing file: \"./\" or \"../\""}, true
 	}
-	if _, inside := g.inside(filepath.Join(a.ResolveDir, spec)); strings.HasPrefix(spec, ".") && !inside {
-		return outside(spec), true
+	if _, inside := r.inside(filepath.Join(a.ResolveDir, spec)); strings.HasPrefix(spec, ".") && !inside {
+		return outside("\"" + spec + "\""), true
 	}
 	switch ext := path.Ext(name); {
 	case strings.HasPrefix(spec, "http:"), strings.HasPrefix(spec, "https:"), strings.HasPrefix(spec, "//"):

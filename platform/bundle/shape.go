@@ -40,13 +40,13 @@ const maxShaped = 200
 // shapes finds what another platform would run and this one does not, in the
 // app's own files. It reads text, not syntax, so what it finds is a warning
 // unless the program has no handler at all.
-func (g *graph) shapes(inputs []string) []Problem {
+func (r *resolver) shapes(inputs []string) []Problem {
 	own := slices.DeleteFunc(slices.Clone(inputs), func(name string) bool {
 		return strings.Contains("/"+name, "/node_modules/") || !slices.Contains(scripts(), filepath.Ext(name))
 	})
 	var found []Problem
 	for _, name := range own[:min(len(own), maxShaped)] {
-		if b, err := os.ReadFile(filepath.Join(g.root, filepath.FromSlash(name))); err == nil {
+		if b, err := os.ReadFile(filepath.Join(r.root, filepath.FromSlash(name))); err == nil {
 			found = append(found, look(name, string(b))...)
 		}
 	}
