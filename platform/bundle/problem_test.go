@@ -187,6 +187,7 @@ func TestTreeBounds(t *testing.T) {
 	files := tree("api/main.ts", hello, "node_modules/.bin/x.js", "", ".git/a.js", "")
 	files["node_modules/.bin/y"] = &fstest.MapFile{Mode: os.ModeSymlink}
 	files["odd\n/picture.png"] = &fstest.MapFile{}
+	files["node_modules/typescript/index.js"] = &fstest.MapFile{Data: make([]byte, 8<<20+1)}
 	if _, err := pack(t, files); err != nil {
 		t.Errorf("what no bundle needs: %v", err)
 	}
