@@ -46,6 +46,8 @@ var mayImport = map[string]struct {
 	"platform/usage":     {[]string{"platform/sqlite", "platform/fault"}, "it counts bytes, not budgets"},
 	"platform/child":     {[]string{"platform/fault"}, "it knows no payload"},
 	"platform/op":        {[]string{"platform/fault"}, "it knows neither people nor journal"},
+
+	"platform/script/web": {[]string{"platform/fault"}, "it computes, and knows neither engine nor app"},
 }
 
 // doors names the one package that may import each third-party module, so that
@@ -56,7 +58,7 @@ var doors = map[string][]string{
 	"github.com/zclconf/go-cty":           {"spec"},
 	"github.com/agext/levenshtein":        {"spec"},
 	"golang.org/x/net":                    {"spec"},
-	"golang.org/x/text":                   {"spec"},
+	"golang.org/x/text":                   {"spec", "platform/script/web"}, // names of things, and encodings of text
 	"github.com/go-git/go-git/v5":         {"reconcile/source"},
 	"github.com/go-git/go-billy/v5":       {"reconcile/source"}, // go-git's own file system type
 	"github.com/fsnotify/fsnotify":        {"reconcile/source"},
@@ -82,13 +84,14 @@ var doors = map[string][]string{
 	"github.com/quic-go/quic-go":                  {"edge"},
 	"github.com/VictoriaMetrics/metrics":          {"cmd/fazt"},
 	"github.com/pires/go-proxyproto":              {"edge/listen"},
+	"github.com/nlnwa/whatwg-url":                 {"platform/script/web"},
 }
 
 var testOnly = []string{
 	"github.com/rogpeppe/go-internal", "pgregory.net/rapid", "github.com/chromedp", "golang.org/x/crypto",
 	"github.com/klauspost/compress", "github.com/andybalholm/brotli", "github.com/go-git/", "modernc.org/sqlite",
 	"golang.org/x/tools/txtar", "golang.org/x/sys", "github.com/letsencrypt/pebble/v2",
-	"github.com/quic-go/quic-go", "golang.org/x/net/http2",
+	"github.com/quic-go/quic-go", "golang.org/x/net/http2", "modernc.org/quickjs",
 }
 
 // never lists standard packages that a room must not know, with the reason.
