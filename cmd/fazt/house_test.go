@@ -45,6 +45,7 @@ var mayImport = map[string]struct {
 	"platform/applog":    {[]string{"platform/fault"}, "it keeps lines, not what they are about"},
 	"platform/usage":     {[]string{"platform/sqlite", "platform/fault"}, "it counts bytes, not budgets"},
 	"platform/child":     {[]string{"platform/fault"}, "it knows no payload"},
+	"platform/bundle":    {[]string{"platform/child", "platform/fault"}, "it makes a program and never runs one"},
 	"platform/op":        {[]string{"platform/fault"}, "it knows neither people nor journal"},
 
 	"platform/script/web": {[]string{"platform/fault"}, "it computes, and knows neither engine nor app"},
@@ -68,6 +69,8 @@ var doors = map[string][]string{
 	"github.com/klauspost/compress":       {"platform/blob"},
 	"github.com/andybalholm/brotli":       {"platform/blob"},
 	"github.com/landlock-lsm/go-landlock": {"platform/child"},
+	"github.com/evanw/esbuild":            {"platform/bundle"},
+	"github.com/tailscale/hujson":         {"platform/bundle"},
 	"github.com/caddyserver/certmagic":    {"edge/cert"},
 	"github.com/mholt/acmez/v3":           {"edge/cert"}, // CertMagic's own: what a CA says
 	"go.uber.org/zap":                     {"edge/cert"}, // CertMagic's logger
