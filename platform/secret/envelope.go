@@ -23,8 +23,8 @@ const (
 )
 
 const (
-	mostValue      = 64 << 10  // bytes of a value: a certificate chain with its key has 10
-	mostEnvelope   = 640 << 10 // characters of an envelope: a value of that size, each byte escaped, for all recipients
+	mostValue      = 32 << 10 // bytes of a value: a certificate chain with its key has 10
+	mostFile       = 64 << 10 // bytes of an age file: what the language takes
 	mostRecipients = 100
 )
 
@@ -62,6 +62,9 @@ func Seal(addr, value string, recipients []string) (envelope string, err error) 
 	}
 	if err := w.Close(); err != nil {
 		return "", err
+	}
+	if out.Len() > mostFile {
+		return "", fault.New(fault.Invalid, "the value of %s is too large for %d recipients", addr, len(to)).WithSubject(addr)
 	}
 	return base64.StdEncoding.EncodeToString(out.Bytes()), nil
 }
@@ -108,7 +111,7 @@ func notRecipient(shown string) error {
 
 // decode returns the age file in an envelope.
 func decode(addr, envelope string) ([]byte, error) {
-	if len(envelope) <= mostEnvelope && !strings.ContainsAny(envelope, "\r\n") {
+	if len(envelope) <= base64.StdEncoding.EncodedLen(mostFile) && !strings.ContainsAny(envelope, "\r\n") {
 		if raw, err := base64.StdEncoding.Strict().DecodeString(envelope); err == nil {
 			return raw, nil
 		}
@@ -150,7 +153,7 @@ func (id *Identity) Unseal(addr, envelope string) (Value, error) {
 	} else if err != nil {
 		return Value{}, damaged(addr)
 	}
-	plain, err := io.ReadAll(io.LimitReader(r, mostEnvelope))
+	plain, err := io.ReadAll(io.LimitReader(r, mostFile))
 	if err != nil {
 		return Value{}, damaged(addr)
 	}
