@@ -49,6 +49,8 @@ var mayImport = map[string]struct {
 	"platform/op":        {[]string{"platform/fault"}, "it knows neither people nor journal"},
 
 	"platform/script/web": {[]string{"platform/fault"}, "it computes, and knows neither engine nor app"},
+	"platform/secret":    {[]string{"platform/fault"}, "it knows envelopes, not where they stand"},
+	"platform/egress":    {[]string{"platform/fault"}, "it knows hosts and addresses, not who asks"},
 }
 
 // doors names the one package that may import each third-party module, so that
@@ -80,6 +82,7 @@ var doors = map[string][]string{
 	"github.com/danielgtaylor/huma/v2":    {"platform/op"},
 	"golang.org/x/term":                   {"platform/op"},
 	"golang.org/x/time":                   {"edge/limit"},
+	"filippo.io/age":                      {"platform/secret"},
 	"golang.org/x/sys":                    {"platform/child", "platform/blob", "platform", "cmd/fazt"}, // system calls, not a library that is swapped
 
 	"github.com/coreos/go-systemd/v22/activation": {"edge/listen"},
@@ -95,6 +98,7 @@ var testOnly = []string{
 	"github.com/klauspost/compress", "github.com/andybalholm/brotli", "github.com/go-git/", "modernc.org/sqlite",
 	"golang.org/x/tools/txtar", "golang.org/x/sys", "github.com/letsencrypt/pebble/v2",
 	"github.com/quic-go/quic-go", "golang.org/x/net/http2", "modernc.org/quickjs",
+	"github.com/quic-go/quic-go", "golang.org/x/net/http2", "github.com/miekg/dns",
 }
 
 // never lists standard packages that a room must not know, with the reason.
