@@ -49,8 +49,8 @@ var mayImport = map[string]struct {
 	"platform/op":        {[]string{"platform/fault"}, "it knows neither people nor journal"},
 
 	"platform/script/web": {[]string{"platform/fault"}, "it computes, and knows neither engine nor app"},
-	"platform/secret":    {[]string{"platform/fault"}, "it knows envelopes, not where they stand"},
-	"platform/egress":    {[]string{"platform/fault"}, "it knows hosts and addresses, not who asks"},
+	"platform/secret":     {[]string{"platform/fault"}, "it knows envelopes, not where they stand"},
+	"platform/egress":     {[]string{"platform/fault"}, "it knows hosts and addresses, not who asks"},
 }
 
 // doors names the one package that may import each third-party module, so that
