@@ -45,6 +45,10 @@ func (s *Server) buildSite(object spec.Object, content *spec.Content) (*site, er
 	if err := json.Unmarshal(object.Spec, &app); err != nil {
 		return nil, fault.Wrap(fault.Invalid, err, "the canonical form of %q cannot be read", object.Addr)
 	}
+	if app.Runtime != nil && !app.Disabled {
+		return nil, fault.New(fault.Invalid, "%q runs code, which this version of fazt cannot do yet", object.Addr).
+			WithHint("take runtime out of its block, or use a newer fazt")
+	}
 	made := &site{addr: object.Addr, name: object.Name, digest: object.Digest, content: content,
 		hosts: app.Hosts, disabled: app.Disabled, lease: newLease(&s.leases), policy: policyOf(app.Limits), limits: s.appLimits(object.Addr)}
 	reload := refuse(errNothing)

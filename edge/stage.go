@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"io/fs"
 	"net/netip"
 	"slices"
 	"sync"
@@ -22,6 +23,9 @@ type Desired struct {
 	// node does not have, from several goroutines. It is nil at boot, where
 	// every byte must be in the store already.
 	Files func(app spec.Object, path string) (io.ReadCloser, error)
+	// Folder opens the folder of an app's content, for a release that is to be
+	// built. It is nil where there is no revision.
+	Folder func(app spec.Object) (fs.FS, error)
 	// Verify has the bytes of changed apps read again that are in the store, as
 	// those of a release that was kept for long. What is damaged counts as missing.
 	Verify bool

@@ -3,6 +3,7 @@ package reconcile
 import (
 	"context"
 	"io"
+	"io/fs"
 	"maps"
 	"slices"
 	"strings"
@@ -131,18 +132,32 @@ func (l *Loop) mendAt(ctx context.Context, p *pass, at place) error {
 
 // again opens a file of a release in the revision that the release was made of,
 // or in the folder that is being applied.
-func (l *Loop) again(ctx context.Context, p *pass, app spec.Object, path string) (_ io.ReadCloser, err error) {
-	var art source.Artifact
-	switch {
-	case p != nil && p.apply != nil:
-		art = p.art
-	case l.config.Source != nil:
-		if art, err = l.config.Source.At(ctx, app.Revision); err != nil {
-			return nil, err
-		}
-	default:
-		return nil, fault.New(fault.Unavailable, "its bytes are damaged, and there is no repository to fetch them from").
-			WithHint("apply the folder again: fazt apply DIR; to go back, choose another release: fazt history")
+func (l *Loop) again(ctx context.Context, p *pass, app spec.Object, path string) (io.ReadCloser, error) {
+	art, err := l.origin(ctx, p, app)
+	if err != nil {
+		return nil, err
 	}
 	return opener(art.Tree)(app, path)
+}
+
+// folderAgain opens the folder that a release was built of.
+func (l *Loop) folderAgain(ctx context.Context, p *pass, app spec.Object) (fs.FS, error) {
+	art, err := l.origin(ctx, p, app)
+	if err != nil {
+		return nil, err
+	}
+	return folder(art.Tree)(app)
+}
+
+// origin is the revision that a release was made of, or the folder that is being
+// applied.
+func (l *Loop) origin(ctx context.Context, p *pass, app spec.Object) (source.Artifact, error) {
+	switch {
+	case p != nil && p.apply != nil:
+		return p.art, nil
+	case l.config.Source != nil:
+		return l.config.Source.At(ctx, app.Revision)
+	}
+	return source.Artifact{}, fault.New(fault.Unavailable, "its bytes are damaged, and there is no repository to fetch them from").
+		WithHint("apply the folder again: fazt apply DIR; to go back, choose another release: fazt history")
 }

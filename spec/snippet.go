@@ -1,6 +1,8 @@
 package spec
 
 import (
+	"bytes"
+	"regexp"
 	"slices"
 	"unicode/utf8"
 )
@@ -24,11 +26,42 @@ func snippet(src []byte, r Range) *Snippet {
 		end = min(end, last)
 	}
 	return &Snippet{
-		Code:      legible(src[first:last]),
+		Code:      legible(veiled(src, first, last)),
 		StartLine: r.Start.Line,
 		Start:     at - first,
 		End:       end - first,
 	}
+}
+
+// Envelopes in a text: what age() is given, what begins as age files in base64
+// do, and armour. Somebody's plain secret may stand there by mistake.
+var (
+	argumentOfAge = regexp.MustCompile(`\bage\(\s*(?:\\?"(?:[^"\\\n]|\\[^"])*|<<-?[^\n]*\n(?s:.*?)\n\s*\))`)
+	valueOfSecret = regexp.MustCompile(`YWdlLWVuY3J5cHRpb24ub3JnL3YxC[A-Za-z0-9+/=]*`)
+	armour        = regexp.MustCompile(`(?s)-----BEGIN AGE.*?(?:-----END AGE|\z)`)
+)
+
+// veiled is a part of a text with stars in the place of envelopes.
+func veiled(src []byte, first, last int) []byte {
+	part := src[first:last]
+	if !bytes.Contains(src, []byte("age(")) && !bytes.Contains(src, []byte("age-enc")) && !bytes.Contains(src, []byte("YWdl")) && !bytes.Contains(src, []byte("BEGIN AGE")) {
+		return part
+	}
+	part = slices.Clone(part)
+	for _, form := range []*regexp.Regexp{argumentOfAge, valueOfSecret, armour} {
+		for _, at := range form.FindAllIndex(src, -1) {
+			from := at[0]
+			if bytes.HasPrefix(src[from:at[1]], []byte("age(")) {
+				from += len("age(")
+			}
+			for i := max(from, first); i < min(at[1], last); i++ {
+				if !bytes.ContainsRune([]byte(" \t\r\n\"\\"), rune(src[i])) {
+					part[i-first] = '*'
+				}
+			}
+		}
+	}
+	return part
 }
 
 // legible returns text as valid UTF-8 of the same length: offsets into it stay

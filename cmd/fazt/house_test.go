@@ -42,10 +42,15 @@ var mayImport = map[string]struct {
 	"platform/blob":      {[]string{"platform/fault", "platform/failpoint"}, "it stores bytes by digest"},
 	"platform/journal":   {[]string{"platform/sqlite", "platform/fault", "platform/failpoint"}, "it records what happened"},
 	"platform/release":   {[]string{"platform/sqlite", "platform/fault", "platform/failpoint"}, "it remembers generations"},
+	"platform/applog":    {[]string{"platform/fault"}, "it keeps lines, not what they are about"},
 	"platform/usage":     {[]string{"platform/sqlite", "platform/fault"}, "it counts bytes, not budgets"},
 	"platform/child":     {[]string{"platform/fault"}, "it knows no payload"},
 	"platform/bundle":    {[]string{"platform/child", "platform/fault"}, "it makes a program and never runs one"},
 	"platform/op":        {[]string{"platform/fault"}, "it knows neither people nor journal"},
+
+	"platform/script/web": {[]string{"platform/fault"}, "it computes, and knows neither engine nor app"},
+	"platform/secret":     {[]string{"platform/fault"}, "it knows envelopes, not where they stand"},
+	"platform/egress":     {[]string{"platform/fault"}, "it knows hosts and addresses, not who asks"},
 }
 
 // doors names the one package that may import each third-party module, so that
@@ -56,7 +61,7 @@ var doors = map[string][]string{
 	"github.com/zclconf/go-cty":           {"spec"},
 	"github.com/agext/levenshtein":        {"spec"},
 	"golang.org/x/net":                    {"spec"},
-	"golang.org/x/text":                   {"spec"},
+	"golang.org/x/text":                   {"spec", "platform/script/web"}, // names of things, and encodings of text
 	"github.com/go-git/go-git/v5":         {"reconcile/source"},
 	"github.com/go-git/go-billy/v5":       {"reconcile/source"}, // go-git's own file system type
 	"github.com/fsnotify/fsnotify":        {"reconcile/source"},
@@ -77,6 +82,7 @@ var doors = map[string][]string{
 	"github.com/danielgtaylor/huma/v2":    {"platform/op"},
 	"golang.org/x/term":                   {"platform/op"},
 	"golang.org/x/time":                   {"edge/limit"},
+	"filippo.io/age":                      {"platform/secret"},
 	"golang.org/x/sys":                    {"platform/child", "platform/blob", "platform", "cmd/fazt"}, // system calls, not a library that is swapped
 
 	"github.com/coreos/go-systemd/v22/activation": {"edge/listen"},
@@ -84,13 +90,15 @@ var doors = map[string][]string{
 	"github.com/quic-go/quic-go":                  {"edge"},
 	"github.com/VictoriaMetrics/metrics":          {"cmd/fazt"},
 	"github.com/pires/go-proxyproto":              {"edge/listen"},
+	"github.com/nlnwa/whatwg-url":                 {"platform/script/web"},
 }
 
 var testOnly = []string{
 	"github.com/rogpeppe/go-internal", "pgregory.net/rapid", "github.com/chromedp", "golang.org/x/crypto",
 	"github.com/klauspost/compress", "github.com/andybalholm/brotli", "github.com/go-git/", "modernc.org/sqlite",
 	"golang.org/x/tools/txtar", "golang.org/x/sys", "github.com/letsencrypt/pebble/v2",
-	"github.com/quic-go/quic-go", "golang.org/x/net/http2",
+	"github.com/quic-go/quic-go", "golang.org/x/net/http2", "modernc.org/quickjs",
+	"github.com/quic-go/quic-go", "golang.org/x/net/http2", "github.com/miekg/dns",
 }
 
 // never lists standard packages that a room must not know, with the reason.

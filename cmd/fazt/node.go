@@ -30,6 +30,7 @@ type nodeConfig struct {
 	secure    []string          // addresses for TLS
 	sockets   *sockets          // listeners this process was started with
 	args      []string          // of this process, for the one that comes next
+	handOver  chan os.Signal    // that it is to come; nil: never
 	cert      map[string]string // credentials for certificates: name → file
 	control   string
 	node      string // --node
@@ -261,7 +262,7 @@ func (t target) Observe(ctx context.Context) ([]spec.Object, error) { return t.s
 
 // Stage prepares the next generation.
 func (t target) Stage(ctx context.Context, d reconcile.Desired) (reconcile.Staged, error) {
-	s, err := t.server.Stage(ctx, edge.Desired{Revision: d.Revision, Node: d.Node, Objects: d.Objects, Files: d.Files, Verify: d.Verify})
+	s, err := t.server.Stage(ctx, edge.Desired{Revision: d.Revision, Node: d.Node, Objects: d.Objects, Files: d.Files, Folder: d.Folder, Verify: d.Verify})
 	if err != nil {
 		return nil, err
 	}

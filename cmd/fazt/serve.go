@@ -91,6 +91,9 @@ func (p *program) serve(ctx context.Context, in serveIn) (emptyOut, error) {
 	}
 	ctx, stop := stopSignals(ctx)
 	defer stop()
+	asked, deaf := handOverAsked()
+	defer deaf()
+	cfg.handOver = asked
 	if err := follow(ctx, &cfg); err != nil {
 		return emptyOut{}, err
 	}

@@ -21,6 +21,7 @@ type Input struct {
 	Parked     []spec.Object                  // what the node has in its trash
 	Elsewhere  []spec.Addr                    // apps that other nodes take
 	AllowPrune int                            // removes of apps that are allowed; 0: the budget
+	AllowHosts int                            // first certificates that are allowed; 0: the usual number
 	Revision   string
 	Node       string
 	Engine     string
@@ -48,7 +49,11 @@ func Diff(in Input) Plan {
 	}
 	p.Counts.Stalled = len(p.Stalled)
 	p.Counts.Unchanged, p.Counts.Unmanaged = d.quiet(wanted)
-	p.Refused = d.refusal(p.Changes)
+	hosts := newHosts(d.actual, wanted)
+	p.Counts.NewHosts = len(hosts)
+	if p.Refused = d.refusal(p.Changes); p.Refused == nil {
+		p.Refused = d.hostsRefusal(hosts)
+	}
 	p.ID = p.identify()
 	return p
 }

@@ -38,7 +38,7 @@ type Plan struct {
 
 // Refusal is why a plan as a whole is not carried out.
 type Refusal struct {
-	Code    string `json:"code,omitempty"` // RefusedEmpty, RefusedPrune
+	Code    string `json:"code,omitempty"` // RefusedEmpty, RefusedPrune, RefusedHosts
 	Message string `json:"message"`
 	Hint    string `json:"hint,omitempty"`
 }
@@ -47,6 +47,7 @@ type Refusal struct {
 const (
 	RefusedEmpty = "empty"        // nothing would be left: nobody can approve that
 	RefusedPrune = "prune_budget" // too much would go at once: somebody must approve the revision
+	RefusedHosts = "new_hosts"    // too many hosts need their first certificate: the same
 )
 
 // Keep is why an app stays as it is although nothing is wrong with it.
@@ -202,6 +203,7 @@ type Counts struct {
 	Held      int `json:"held"`
 	Stalled   int `json:"stalled"`
 	Unmanaged int `json:"unmanaged,omitempty"` // left as they are, as no block declares them
+	NewHosts  int `json:"new_hosts,omitempty"` // for which a CA is asked the first time
 }
 
 // Empty reports whether there is nothing to carry out. An empty plan may still

@@ -80,6 +80,9 @@ func (n Counts) String() string {
 	add(n.Held, " held")
 	add(n.Stalled, " stalled")
 	add(n.Unmanaged, " unmanaged")
+	if n.NewHosts > 0 {
+		parts = append(parts, plural(n.NewHosts, "new certificate"))
+	}
 	return strings.Join(parts, ", ")
 }
 
