@@ -67,8 +67,8 @@ type answer struct {
 	Inputs             []string
 }
 
-// Bundle makes the program. Its errors are Invalid if the app is to blame, and
-// then carry an *Error with the places; Exhausted if the machine was too slow.
+// Bundle makes the program. Its errors are Invalid if the app is to blame, with an
+// *Error where places in the code are known; Exhausted if the machine was too slow.
 func Bundle(ctx context.Context, job Job) (Result, error) {
 	dir, err := filepath.EvalSymlinks(job.Dir)
 	if err != nil {
