@@ -44,6 +44,7 @@ var mayImport = map[string]struct {
 	"platform/release":   {[]string{"platform/sqlite", "platform/fault", "platform/failpoint"}, "it remembers generations"},
 	"platform/applog":    {[]string{"platform/fault"}, "it keeps lines, not what they are about"},
 	"platform/usage":     {[]string{"platform/sqlite", "platform/fault"}, "it counts bytes, not budgets"},
+	"platform/queue":     {[]string{"platform/sqlite", "platform/fault"}, "it keeps jobs and knows neither apps nor engines"},
 	"platform/child":     {[]string{"platform/fault"}, "it knows no payload"},
 	"platform/bundle":    {[]string{"platform/child", "platform/fault"}, "it makes a program and never runs one"},
 	"platform/op":        {[]string{"platform/fault"}, "it knows neither people nor journal"},
@@ -68,6 +69,7 @@ var doors = map[string][]string{
 	"golang.org/x/crypto":                 {"reconcile/source"}, // ssh host keys, as go-git wants them
 	"modernc.org/sqlite":                  {"platform/sqlite"},
 	"github.com/pressly/goose/v3":         {"platform/sqlite"},
+	"github.com/adhocore/gronx":           {"platform/queue"},
 	"github.com/klauspost/compress":       {"platform/blob"},
 	"github.com/andybalholm/brotli":       {"platform/blob"},
 	"github.com/landlock-lsm/go-landlock": {"platform/child"},

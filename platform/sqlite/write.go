@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
+	"runtime"
 
 	driver "modernc.org/sqlite"
 
@@ -96,12 +97,23 @@ func (d *DB) turn(ctx context.Context, fn func(*Tx) error, alone bool) (*batch, 
 // in line commits.
 func (d *DB) next(alone bool) {
 	if d.batch != nil {
-		if !alone && d.batch.members < most && d.line.pass() {
+		if !alone && d.batch.members < most && d.pass() {
 			return
 		}
 		d.commit()
 	}
 	d.line.leave()
+}
+
+// pass gives who has just been told of the last commit the time to come back
+// before it finds nobody in line: on a disk that syncs in 0.1 ms, 64 busy writers
+// make transactions of 50 instead of 6.
+func (d *DB) pass() bool {
+	if d.line.pass() {
+		return true
+	}
+	runtime.Gosched()
+	return d.line.pass()
 }
 
 func (d *DB) begin(ctx context.Context) error {
@@ -147,7 +159,7 @@ func (d *DB) part(ctx context.Context, b *batch, fn func(*Tx) error, alone bool)
 	err = f.judge(fn(&Tx{f: f}))
 	f.end()
 	if err == nil {
-		err = d.settled(b.members > 0)
+		err = d.settled(f, b.members > 0)
 	}
 	kept = err == nil
 	return err
@@ -155,7 +167,7 @@ func (d *DB) part(ctx context.Context, b *batch, fn func(*Tx) error, alone bool)
 
 // settled checks what only a commit would check, where it would hurt everybody,
 // and lets go of the savepoint.
-func (d *DB) settled(savepoint bool) error {
+func (d *DB) settled(f *frame, savepoint bool) error {
 	unresolved := 0
 	err := d.w.sql.Raw(func(dc any) (err error) {
 		unresolved, _, err = dc.(driver.DBStatus).Status(driver.DBStatusDeferredFKs, false)
@@ -167,7 +179,7 @@ func (d *DB) settled(savepoint bool) error {
 	if unresolved != 0 {
 		return fault.New(fault.Conflict, "FOREIGN KEY constraint failed")
 	}
-	if err := d.measure(); err != nil {
+	if err := d.measure(f.unbounded); err != nil {
 		return d.classify(err)
 	}
 	if savepoint {
@@ -227,7 +239,7 @@ func (d *DB) finish(b *batch, err error) {
 // written before that works.
 func (d *DB) mend(ctx context.Context) error {
 	var busy, pages, moved int
-	err := d.w.sql.QueryRowContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)").Scan(&busy, &pages, &moved)
+	err := d.w.scan(ctx, `PRAGMA wal_checkpoint(TRUNCATE)`, &busy, &pages, &moved)
 	switch {
 	case err != nil:
 		return err
