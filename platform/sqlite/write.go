@@ -21,6 +21,7 @@ var errAgain = errors.New("the transaction was lost to a neighbour")
 // batch is one transaction and those who wrote in it.
 type batch struct {
 	members int
+	refused bool          // somebody's part failed: it commits now
 	done    chan struct{} // closed when err is final
 	err     error
 }
@@ -87,6 +88,7 @@ func (d *DB) turn(ctx context.Context, fn func(*Tx) error, alone bool) (*batch, 
 	}
 	b := d.batch
 	if err := d.part(ctx, b, fn, alone); err != nil {
+		b.refused = true
 		return nil, err
 	}
 	b.members++
@@ -94,10 +96,12 @@ func (d *DB) turn(ctx context.Context, fn func(*Tx) error, alone bool) (*batch, 
 }
 
 // next gives the turn, and the open transaction with it, to who waits. The last
-// in line commits.
+// in line commits, and so does one whose part was refused: it may be one that
+// compared what it had read with what is there, and would read the same again, and
+// be refused again, until others have made the transaction full.
 func (d *DB) next(alone bool) {
 	if d.batch != nil {
-		if !alone && d.batch.members < most && d.pass() {
+		if !alone && !d.batch.refused && d.batch.members < most && d.pass() {
 			return
 		}
 		d.commit()
