@@ -38,17 +38,18 @@ func snippet(src []byte, r Range) *Snippet {
 var (
 	argumentOfAge = regexp.MustCompile(`\bage\(\s*(?:\\?"(?:[^"\\\n]|\\[^"])*|<<-?[^\n]*\n(?s:.*?)\n\s*\))`)
 	valueOfSecret = regexp.MustCompile(`YWdlLWVuY3J5cHRpb24ub3JnL3YxC[A-Za-z0-9+/=]*`)
+	privateKey    = regexp.MustCompile(`AGE-SECRET-KEY-[0-9A-Z-]*`)
 	armour        = regexp.MustCompile(`(?s)-----BEGIN AGE.*?(?:-----END AGE|\z)`)
 )
 
 // veiled is a part of a text with stars in the place of envelopes.
 func veiled(src []byte, first, last int) []byte {
 	part := src[first:last]
-	if !bytes.Contains(src, []byte("age(")) && !bytes.Contains(src, []byte("age-enc")) && !bytes.Contains(src, []byte("YWdl")) && !bytes.Contains(src, []byte("BEGIN AGE")) {
+	if !bytes.Contains(src, []byte("age(")) && !bytes.Contains(src, []byte("age-enc")) && !bytes.Contains(src, []byte("YWdl")) && !bytes.Contains(src, []byte("BEGIN AGE")) && !bytes.Contains(src, []byte("AGE-SECRET")) {
 		return part
 	}
 	part = slices.Clone(part)
-	for _, form := range []*regexp.Regexp{argumentOfAge, valueOfSecret, armour} {
+	for _, form := range []*regexp.Regexp{argumentOfAge, valueOfSecret, armour, privateKey} {
 		for _, at := range form.FindAllIndex(src, -1) {
 			from := at[0]
 			if bytes.HasPrefix(src[from:at[1]], []byte("age(")) {
