@@ -37,6 +37,7 @@ type nodeConfig struct {
 	allApps   bool   // dev without --node
 	domain    string // dev: overrides edge.domain
 	vars      map[string]string
+	keys      keyring          // that open secrets; nil: the key in the state folder
 	source    reconcile.Source // nil: what `fazt apply` gives is kept
 	opener    opener           // the source's own opening and closing
 	history   string           // --history: what the source may do to its past
@@ -64,6 +65,8 @@ type node struct {
 	loader  *nodeLoader
 	loop    *reconcile.Loop
 	safe    *safety
+	keys    keyring // empty where the node has none it can read
+	newKey  bool    // it was made at this start
 	control *control
 	table   op.Table
 	actor   string // who this process acts as
@@ -82,6 +85,7 @@ func openNode(ctx context.Context, cfg nodeConfig) (_ *node, err error) {
 	if n.ground, err = platform.Open(ctx, cfg.state, cfg.log); err != nil {
 		return nil, err
 	}
+	n.openKeys()
 	n.safe = newSafety(n.ground.Crashes(), cfg.dev || cfg.unsafe)
 	if err = n.openCerts(); err != nil {
 		return nil, err
