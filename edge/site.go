@@ -107,5 +107,8 @@ func releaseKey(object spec.Object, content *spec.Content) string {
 	for _, f := range content.Files {
 		fmt.Fprintf(h, "\x00%s\x00%s", f.Path, f.Blob)
 	}
+	for _, f := range content.Sources {
+		fmt.Fprintf(h, "\x00%s\x00%s", f.Path, f.ID)
+	}
 	return hex.EncodeToString(h.Sum(nil)[:8])
 }

@@ -221,8 +221,9 @@ func (p *passing) consider(object *spec.Object) (c candidate) {
 		return c
 	}
 	if c.current == nil || c.current.digest != object.Digest || !sameFiles(c.current.content, object.Content) {
-		files := append([]spec.File(nil), object.Content.Files...)
-		c.content = &spec.Content{Tree: object.Content.Tree, Files: files}
+		content := *object.Content
+		content.Files = append([]spec.File(nil), content.Files...)
+		c.content = &content
 		return c
 	}
 	c.site = c.current
@@ -237,21 +238,15 @@ func (p *passing) consider(object *spec.Object) (c candidate) {
 // pending tells whether an app must still be built.
 func (c *candidate) pending() bool { return c.site == nil && c.fault == nil }
 
-// sameFiles compares what would be served. Equal trees are equal files; unequal
-// ones need not differ, as a tree also holds what is never served.
+// sameFiles compares what would be served, and what the code is made of. Equal
+// trees are equal files; unequal ones need not differ, as a tree also holds what
+// is neither.
 func sameFiles(a, b *spec.Content) bool {
-	if a == b || a.Tree != "" && a.Tree == b.Tree && len(a.Files) == len(b.Files) {
+	if a == b || a.Tree != "" && a.Tree == b.Tree && a.Split == b.Split && len(a.Files) == len(b.Files) {
 		return true
 	}
-	if len(a.Files) != len(b.Files) {
-		return false
-	}
-	for i := range a.Files {
-		if a.Files[i].ID != b.Files[i].ID || a.Files[i].Path != b.Files[i].Path || a.Files[i].Size != b.Files[i].Size {
-			return false
-		}
-	}
-	return true
+	same := func(a, b spec.File) bool { return a.ID == b.ID && a.Path == b.Path && a.Size == b.Size }
+	return slices.EqualFunc(a.Files, b.Files, same) && slices.EqualFunc(a.Sources, b.Sources, same)
 }
 
 // revisionOf is the revision an app's answers carry.
@@ -378,7 +373,9 @@ func (p *passing) served(c *candidate) spec.Object {
 	}
 	object, content := *c.object, c.site.content
 	if tree := object.Content.Tree; tree != content.Tree {
-		content = &spec.Content{Tree: tree, Files: content.Files}
+		moved := *content
+		moved.Tree = tree
+		content = &moved
 	}
 	object.Content = content
 	return object

@@ -156,7 +156,7 @@ func exportOne(body *hclwrite.Body, a App, name, domain string) {
 			body.SetAttributeValue(name, v)
 		}
 	}
-	program := a.programText()
+	program := a.written().text(appBlock())
 	for _, arg := range program.args {
 		body.SetAttributeRaw(arg.name, arg.value)
 	}
@@ -173,7 +173,7 @@ func exportEach(body *hclwrite.Body, label string, keys []string, apps []App) er
 	programs, values := make([]blockText, len(apps)), make([]map[string]hclwrite.Tokens, len(apps))
 	limits := map[string]map[string]any{}
 	for i, a := range apps {
-		programs[i], limits[keys[i]] = a.programText(), a.Limits.Written()
+		programs[i], limits[keys[i]] = a.written().text(appBlock()), a.Limits.Written()
 		values[i] = map[string]hclwrite.Tokens{}
 		for name, v := range a.arguments(false, "", "") {
 			values[i][name] = hclwrite.TokensForValue(v)

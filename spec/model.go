@@ -50,19 +50,32 @@ type Object struct {
 }
 
 // Content is an app's manifest. Two contents are the same release if their
-// files are; Tree is only the quick test, as it also moves when a file that is
-// never served does.
+// files and sources are (Same); Tree is only the quick test, as it also moves
+// when a file does that is neither.
 type Content struct {
-	Tree  string `json:"tree"`  // git tree id of the folder
-	Files []File `json:"files"` // sorted by path, servable ones only
+	Tree    string   `json:"tree"`              // git tree id of the folder
+	Files   []File   `json:"files"`             // sorted by path, servable ones only
+	Sources []File   `json:"sources,omitempty"` // sorted by path: what the app's code and its migrations are made of, never served, without Blob
+	Split   string   `json:"split,omitempty"`   // what Sources were told from Files by; empty: the app runs no code
+	Program *Program `json:"program,omitempty"` // what was made of it; nil until staged
 }
 
-// File is one file of an app.
+// File is one file of an app. Among the sources a folder of packages is one
+// entry: its path ends in node_modules, its ID is that of the tree.
 type File struct {
 	Path string `json:"path"` // relative to the app's content folder
 	ID   string `json:"id"`   // git blob id, 40 hex digits
 	Size int64  `json:"size"` // bytes
 	Blob string `json:"blob"` // sha256 of the bytes, 64 hex digits; empty until staged
+}
+
+// Program is an app's code in one piece, as the node has it in its store: what
+// it boots without the repository. It is never compared.
+type Program struct {
+	Code   string   `json:"code"`             // sha256 of the module, 64 hex digits
+	Map    string   `json:"map,omitempty"`    // sha256 of its source map
+	Digest string   `json:"digest,omitempty"` // of what it was made of and by what: with another one it is made anew
+	Inputs []string `json:"inputs,omitempty"` // paths of the sources and files that went into it, sorted
 }
 
 // Range is a place in a configuration file.

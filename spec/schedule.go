@@ -13,18 +13,18 @@ const utc = "UTC"
 
 // scheduleField is one of the five fields of a schedule.
 type scheduleField struct {
-	name      string
+	name, one string // minute, a minute
 	low, high int
 	words     []string // that stand for numbers, from low on
 }
 
 func scheduleFields() []scheduleField {
 	return []scheduleField{
-		{"minute", 0, 59, nil},
-		{"hour", 0, 23, nil},
-		{"day", 1, 31, nil},
-		{"month", 1, 12, []string{"JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"}},
-		{"weekday", 0, 6, []string{"SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"}},
+		{"minute", "a minute", 0, 59, nil},
+		{"hour", "an hour", 0, 23, nil},
+		{"day", "a day", 1, 31, nil},
+		{"month", "a month", 1, 12, []string{"JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"}},
+		{"weekday", "a weekday", 0, 6, []string{"SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"}},
 	}
 }
 
@@ -88,7 +88,7 @@ func (f scheduleField) span(text string, stepped bool) (low, high int, fault str
 	}
 	switch {
 	case !okLow || !okHigh:
-		return 0, 0, fmt.Sprintf("%s is not a %s, which is %d to %d", quoted(text), f.name, f.low, f.high)
+		return 0, 0, fmt.Sprintf("%s is not %s, which is %d to %d", quoted(text), f.one, f.low, f.high)
 	case low > high:
 		return 0, 0, fmt.Sprintf("%s ends before it begins", quoted(text))
 	}

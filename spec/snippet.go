@@ -36,7 +36,7 @@ func snippet(src []byte, r Range) *Snippet {
 // Envelopes in a text: what age() is given, what begins as age files in base64
 // do, and armour. Somebody's plain secret may stand there by mistake.
 var (
-	argumentOfAge = regexp.MustCompile(`\bage\(\s*(?:\\?"(?:[^"\\\n]|\\[^"])*|<<-?[^\n]*\n(?s:.*?)\n\s*\))`)
+	argumentOfAge = regexp.MustCompile(`\bage\(\s*(?:"(?:[^"\\\n]|\\.)*|\\"(?:[^"\\\n]|\\[^"])*|<<-?[^\n]*\n(?s:.*?)\n\s*\))`)
 	valueOfSecret = regexp.MustCompile(`YWdlLWVuY3J5cHRpb24ub3JnL3YxC[A-Za-z0-9+/=]*`)
 	privateKey    = regexp.MustCompile(`AGE-SECRET-KEY-[0-9A-Z-]*`)
 	armour        = regexp.MustCompile(`(?s)-----BEGIN AGE.*?(?:-----END AGE|\z)`)

@@ -45,9 +45,12 @@ var mayImport = map[string]struct {
 	"platform/applog":    {[]string{"platform/fault"}, "it keeps lines, not what they are about"},
 	"platform/usage":     {[]string{"platform/sqlite", "platform/fault"}, "it counts bytes, not budgets"},
 	"platform/child":     {[]string{"platform/fault"}, "it knows no payload"},
+	"platform/bundle":    {[]string{"platform/child", "platform/fault"}, "it makes a program and never runs one"},
 	"platform/op":        {[]string{"platform/fault"}, "it knows neither people nor journal"},
-	"platform/secret":    {[]string{"platform/fault"}, "it knows envelopes, not where they stand"},
-	"platform/egress":    {[]string{"platform/fault"}, "it knows hosts and addresses, not who asks"},
+
+	"platform/script/web": {[]string{"platform/fault"}, "it computes, and knows neither engine nor app"},
+	"platform/secret":     {[]string{"platform/fault"}, "it knows envelopes, not where they stand"},
+	"platform/egress":     {[]string{"platform/fault"}, "it knows hosts and addresses, not who asks"},
 }
 
 // doors names the one package that may import each third-party module, so that
@@ -58,7 +61,7 @@ var doors = map[string][]string{
 	"github.com/zclconf/go-cty":           {"spec"},
 	"github.com/agext/levenshtein":        {"spec"},
 	"golang.org/x/net":                    {"spec"},
-	"golang.org/x/text":                   {"spec"},
+	"golang.org/x/text":                   {"spec", "platform/script/web"}, // names of things, and encodings of text
 	"github.com/go-git/go-git/v5":         {"reconcile/source"},
 	"github.com/go-git/go-billy/v5":       {"reconcile/source"}, // go-git's own file system type
 	"github.com/fsnotify/fsnotify":        {"reconcile/source"},
@@ -68,6 +71,8 @@ var doors = map[string][]string{
 	"github.com/klauspost/compress":       {"platform/blob"},
 	"github.com/andybalholm/brotli":       {"platform/blob"},
 	"github.com/landlock-lsm/go-landlock": {"platform/child"},
+	"github.com/evanw/esbuild":            {"platform/bundle"},
+	"github.com/tailscale/hujson":         {"platform/bundle"},
 	"github.com/caddyserver/certmagic":    {"edge/cert"},
 	"github.com/mholt/acmez/v3":           {"edge/cert"}, // CertMagic's own: what a CA says
 	"go.uber.org/zap":                     {"edge/cert"}, // CertMagic's logger
@@ -85,12 +90,14 @@ var doors = map[string][]string{
 	"github.com/quic-go/quic-go":                  {"edge"},
 	"github.com/VictoriaMetrics/metrics":          {"cmd/fazt"},
 	"github.com/pires/go-proxyproto":              {"edge/listen"},
+	"github.com/nlnwa/whatwg-url":                 {"platform/script/web"},
 }
 
 var testOnly = []string{
 	"github.com/rogpeppe/go-internal", "pgregory.net/rapid", "github.com/chromedp", "golang.org/x/crypto",
 	"github.com/klauspost/compress", "github.com/andybalholm/brotli", "github.com/go-git/", "modernc.org/sqlite",
 	"golang.org/x/tools/txtar", "golang.org/x/sys", "github.com/letsencrypt/pebble/v2",
+	"github.com/quic-go/quic-go", "golang.org/x/net/http2", "modernc.org/quickjs",
 	"github.com/quic-go/quic-go", "golang.org/x/net/http2", "github.com/miekg/dns",
 }
 

@@ -1,0 +1,54 @@
+package web_test
+
+import (
+	"testing"
+
+	"github.com/fazt-sh/fazt/platform/script/web"
+	"modernc.org/quickjs"
+)
+
+func TestHostFunctionsAreGoneFromUserCode(t *testing.T) {
+	run(t, `
+test("names", () => {
+  delete globalThis.__fazt; // as the engine does
+  const left = Object.getOwnPropertyNames(globalThis).filter((n) => n.startsWith("__fazt"));
+  is("left", left.join(), "");
+});`)
+}
+
+// A part may also come as source, for an engine that keeps no bytecode.
+func TestPartsFromSource(t *testing.T) {
+	vm, err := quickjs.NewVM()
+	must(t, err)
+	defer vm.Close()
+	for name, f := range web.Functions() {
+		must(t, vm.RegisterHostFunc(name, f))
+	}
+	_, err = vm.Eval(web.Source(), quickjs.EvalGlobal)
+	must(t, err)
+	runIn(t, vm, `test("a part", () => is("path", new URL("https://x.test/a/../b").pathname, "/b"));`)
+}
+
+func BenchmarkMachine(b *testing.B) {
+	compiled()
+	scripts := map[string]string{
+		"empty":  "",
+		"fetch":  `Request; Response; Headers; URL`,
+		"stream": `Response; ReadableStream`,
+		"all":    `for (const n of Object.getOwnPropertyNames(globalThis)) globalThis[n]`,
+	}
+	for _, name := range []string{"bare", "empty", "fetch", "stream", "all"} {
+		b.Run(name, func(b *testing.B) {
+			for range b.N {
+				vm, err := quickjs.NewVM()
+				must(b, err)
+				if name != "bare" {
+					setup(b, vm)
+					_, err = vm.Eval(scripts[name], quickjs.EvalGlobal)
+					must(b, err)
+				}
+				vm.Close()
+			}
+		})
+	}
+}

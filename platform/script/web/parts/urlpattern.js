@@ -1,0 +1,2 @@
+// URLPattern is urlpattern-polyfill (see vendor_js).
+return vendored;

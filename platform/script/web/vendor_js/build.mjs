@@ -1,0 +1,70 @@
+// Builds the vendored libraries to one file each: `npm ci && node build.mjs`.
+// The built files and the licences are committed, node_modules is not.
+import { build } from "esbuild";
+import { copyFile, readFile, writeFile } from "node:fs/promises";
+
+// name of the part or shim → the package and what of it is wanted
+const parts = {
+  streams: { from: "web-streams-polyfill", licence: "LICENSE" },
+  urlpattern: { from: "urlpattern-polyfill/urlpattern", package: "urlpattern-polyfill", licence: "LICENSE" },
+};
+const shims = {
+  buffer: {
+    from: "buffer",
+    licence: "LICENSE",
+    contents: `import { Buffer, SlowBuffer, INSPECT_MAX_BYTES, kMaxLength } from "buffer/index.js";
+      const { atob, btoa, Blob, File } = globalThis;
+      const constants = { MAX_LENGTH: kMaxLength, MAX_STRING_LENGTH: 0x1fffffff };
+      export { Buffer, SlowBuffer, INSPECT_MAX_BYTES, kMaxLength, constants, atob, btoa, Blob, File };
+      export default { Buffer, SlowBuffer, INSPECT_MAX_BYTES, kMaxLength, constants, atob, btoa, Blob, File };`,
+  },
+  events: {
+    from: "events",
+    licence: "LICENSE",
+    contents: `import EventEmitter from "events/events.js";
+      import { on, getEventListeners, setMaxListeners, errorMonitor, captureRejectionSymbol } from "./events.mjs";
+      const { once } = EventEmitter;
+      const defaultMaxListeners = EventEmitter.defaultMaxListeners;
+      Object.assign(EventEmitter, { on, getEventListeners, setMaxListeners, errorMonitor, captureRejectionSymbol });
+      export { EventEmitter, once, on, getEventListeners, setMaxListeners, defaultMaxListeners, errorMonitor, captureRejectionSymbol };
+      export default EventEmitter;`,
+  },
+  path: {
+    from: "path-browserify",
+    licence: "LICENSE",
+    contents: `import path from "path-browserify";
+      export const { resolve, normalize, isAbsolute, join, relative, dirname, basename, extname, format, parse, sep, delimiter, posix } = path;
+      export const toNamespacedPath = (p) => p;
+      export default path;`,
+  },
+};
+
+async function banner(p) {
+  const name = p.package ?? p.from;
+  const { version, license } = JSON.parse(await readFile(`node_modules/${name}/package.json`, "utf8"));
+  await copyFile(`node_modules/${name}/${p.licence}`, `${name}.LICENSE`);
+  return `// ${name} ${version}, ${license}: see ${name}.LICENSE. Built by build.mjs.`;
+}
+
+// A part is the body of a function and hands its exports on as an object. No
+// function of its own is put around it: the engine keeps the source of each function,
+// so that one more level is one more copy in each machine.
+for (const [name, p] of Object.entries(parts)) {
+  const text = await banner(p);
+  const { outputFiles } = await build({
+    stdin: { contents: `export * from "${p.from}";`, resolveDir: "." },
+    bundle: true, minifyWhitespace: true, minifySyntax: true, format: "esm", target: "es2022", legalComments: "none", write: false,
+  });
+  const code = outputFiles[0].text.replace(/export\{([^}]*)\};?\s*$/, (_, names) => `const vendored={${names.replace(/(\w+) as (\w+)/g, "$2:$1")}};\n`);
+  if (!code.includes("const vendored=")) throw new Error(`${name}: the exports were not found`);
+  await writeFile(`${name}.js`, `${text}\n${code}`);
+}
+
+for (const [name, p] of Object.entries(shims)) {
+  const text = await banner(p);
+  await build({
+    stdin: { contents: p.contents, resolveDir: "." },
+    bundle: true, minify: true, format: "esm", target: "es2022", legalComments: "none",
+    banner: { js: text }, outfile: `../node/${name}.js`, allowOverwrite: true,
+  });
+}
