@@ -212,3 +212,18 @@ func TestPrivateKeyIsNotShown(t *testing.T) {
 		t.Error(text.String())
 	}
 }
+
+// A value that somebody forgot to seal is told without repeating it.
+func TestBareValueIsNotShown(t *testing.T) {
+	for name, src := range map[string]string{
+		"fazt.hcl":    "secret \"p\" { value = \"CANARY\" }\nsecret \"r\" {\n  # it\n  value = \"x${upper(\"CANARY\")}\"\n}\nsecret s {\n  value = <<-END\n    CANARY\n  END\n}\nsecret \"t\" { value = [\"CANARY\"] }\n",
+		"x.fazt.json": `{"secret": {"p": {"value": "CANARY"}, "q": {"value": ["CANARY"]}}}`,
+	} {
+		out := spec.Load(spec.Input{Tree: repo(map[string]string{name: src})})
+		var text bytes.Buffer
+		out.Findings().WriteText(&text, spec.TextOptions{})
+		if !strings.Contains(text.String(), "is not sealed") || strings.Contains(text.String(), "CANARY") {
+			t.Error(text.String())
+		}
+	}
+}

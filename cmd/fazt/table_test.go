@@ -100,7 +100,7 @@ type rig struct {
 	stdout, talk bytes.Buffer
 }
 
-func newRig(t testing.TB) *rig {
+func newRig(t testing.TB, change ...func(*nodeConfig)) *rig {
 	t.Helper()
 	home, err := os.MkdirTemp("", "fazt-rig-*") // a short path for the socket
 	if err != nil {
@@ -109,16 +109,18 @@ func newRig(t testing.TB) *rig {
 	t.Cleanup(func() { os.RemoveAll(home) })
 	r := &rig{site: filepath.Join(home, "site")}
 	env := map[string]string{
-		"HOME": home, "FAZT_DATA_DIR": filepath.Join(home, "state"), "FAZT_NO_INPUT": "1", "NO_COLOR": "1", "COLUMNS": "80",
+		"EDITOR": "true", "HOME": home, "FAZT_DATA_DIR": filepath.Join(home, "state"), "FAZT_NO_INPUT": "1", "NO_COLOR": "1", "COLUMNS": "80",
 	}
 	r.p = &program{stdin: strings.NewReader(""), stdout: &r.stdout, stderr: &r.talk, getenv: func(name string) string { return env[name] }, dir: home}
 	writeFiles(t, r.site, map[string]string{
 		"fazt.hcl":       "app \"hello\" {\n  content = \"www\"\n  hosts   = [\"hello.localhost\"]\n}\n",
 		"www/index.html": "<h1>Hello</h1>\n",
 	})
-	if r.node, err = openNode(t.Context(), nodeConfig{
-		state: env["FAZT_DATA_DIR"], listen: []string{"127.0.0.1:0"}, control: "127.0.0.1:0", log: slog.New(slog.DiscardHandler),
-	}); err != nil {
+	cfg := nodeConfig{state: env["FAZT_DATA_DIR"], listen: []string{"127.0.0.1:0"}, control: "127.0.0.1:0", log: slog.New(slog.DiscardHandler)}
+	for _, c := range change {
+		c(&cfg)
+	}
+	if r.node, err = openNode(t.Context(), cfg); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())

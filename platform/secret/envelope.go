@@ -106,7 +106,7 @@ func CheckRecipient(text string) error {
 }
 
 func notRecipient(shown string) error {
-	return fault.New(fault.Invalid, "%q is not a recipient", shown).WithHint("a recipient is a public key of age: age1 and 58 letters and digits. A node prints its own at its first start; people make one with age-keygen")
+	return fault.New(fault.Invalid, "%q is not a recipient", shown).WithHint("a recipient is a public key of age: age1 and 58 letters and digits. A node prints its own at its first start; people make one with fazt secret key")
 }
 
 // decode returns the age file in an envelope.

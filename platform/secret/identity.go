@@ -87,7 +87,7 @@ func writeNew(path, text string) error {
 func Load(path string) (*Identity, error) {
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fault.New(fault.NotFound, "there is no identity file %q", path).WithSubject(path).WithHint("make one with age-keygen, or name another")
+		return nil, fault.New(fault.NotFound, "there is no identity file %q", path).WithSubject(path).WithHint("make one, with fazt secret key, or name another")
 	}
 	if err != nil {
 		return nil, fault.Wrap(fault.Unavailable, err, "read the identity file")
