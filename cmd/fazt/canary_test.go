@@ -181,14 +181,14 @@ func TestCanarySweep(t *testing.T) {
 	// A secret that an app names. The app is off, so that it can be applied where
 	// nothing runs code.
 	writeFiles(t, r.site, map[string]string{
-		"node.fazt.hcl": recipientBlock("local", r.keys[0].Recipient()),
+		"node.fazt.hcl": recipientBlock("local", r.identity.Recipient()),
 		"shop.fazt.hcl": "app \"shop\" {\n  content = \"shop\"\n  enabled = false\n\n  runtime {\n    entry = \"main.js\"\n  }\n\n  env = { KEY = secret.stripe }\n\n  egress \"api.example.com\" {\n    header = { Authorization = secret.stripe }\n  }\n}\n",
 		"shop/main.js":  "export default { fetch: (_, env) => new Response(String(env.KEY.length)) };\n",
 	})
 	r.p.stdin = strings.NewReader(theCanary + "\n")
 	call(0, "secret", "set", "stripe", r.site)
 	call(0, "apply", r.site, "--yes")
-	if v, err := r.keys.unseal("secret.stripe", stripeEnvelope(t, r)); err != nil || v.Reveal() != theCanary {
+	if v, err := r.identity.Unseal("secret.stripe", stripeEnvelope(t, r)); err != nil || v.Reveal() != theCanary {
 		t.Fatalf("the secret is not what was set: %v", err)
 	}
 	everyRow()
@@ -282,21 +282,21 @@ func TestNodeKey(t *testing.T) {
 		return n, string(log.bytes())
 	}
 	first, said := open()
-	recipient := first.keys[0].Recipient()
+	recipient := first.identity.Recipient()
 	if !strings.Contains(said, "recipient="+recipient) {
 		t.Errorf("the first start says %s", said)
 	}
-	if again, said := open(); strings.Contains(said, "recipient=") || again.keys[0].Recipient() != recipient {
+	if again, said := open(); strings.Contains(said, "recipient=") || again.identity.Recipient() != recipient {
 		t.Errorf("the second start says %s", said)
 	}
 	if err := os.WriteFile(filepath.Join(dir, secret.FileName), []byte("nothing\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	n, said := open()
-	if !strings.Contains(said, "holds no key") || len(n.keys) != 0 {
+	if !strings.Contains(said, "holds no key") || n.identity != nil {
 		t.Errorf("with a file that is no key: %s", said)
 	}
-	if _, err := n.keys.unseal("secret.x", ""); fault.KindOf(err) != fault.NotFound {
+	if _, err := n.identity.Unseal("secret.x", ""); fault.KindOf(err) != fault.NotFound {
 		t.Error(err)
 	}
 }

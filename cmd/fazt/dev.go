@@ -116,7 +116,7 @@ func (p *program) dev(ctx context.Context, in devIn) (devOut, error) {
 // nothing is left behind and any free port will do.
 func (p *program) devConfig(dir string, in devIn) (nodeConfig, func(), error) {
 	state, clean := filepath.Join(dir, ".fazt"), func() {}
-	keys, err := p.keyring("") // secrets are sealed to people, not to a throw-away node
+	identity, err := p.identity("") // secrets are sealed to people, not to a throw-away node
 	if err != nil {
 		return nodeConfig{}, clean, err
 	}
@@ -132,7 +132,7 @@ func (p *program) devConfig(dir string, in devIn) (nodeConfig, func(), error) {
 	}
 	folder := source.NewDir(source.DirConfig{Dir: dir, Log: p.log()})
 	cfg := nodeConfig{
-		state: state, listen: []string{addr}, control: "127.0.0.1:0", node: in.Node, allApps: in.Node == "", keys: append(keyring{}, keys...),
+		state: state, listen: []string{addr}, control: "127.0.0.1:0", node: in.Node, allApps: in.Node == "", identity: identity,
 		domain: "localhost", vars: in.Var, dev: true, source: folder, opener: folder, log: p.devLog(),
 		drain: time.Second,
 	}

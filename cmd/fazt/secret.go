@@ -246,7 +246,7 @@ func (p *program) secretList(_ context.Context, in secretDirIn) (secretListOut, 
 	if err != nil {
 		return out, err
 	}
-	ring, err := p.keyring(in.Identity)
+	id, err := p.identity(in.Identity)
 	if err != nil {
 		return out, err
 	}
@@ -254,9 +254,9 @@ func (p *program) secretList(_ context.Context, in secretDirIn) (secretListOut, 
 	for _, s := range v.Secrets {
 		view := secretView{Name: s.Name, File: s.Range.Filename, Line: s.Range.Start.Line, Declared: len(v.recipients(nil)), Opens: "unknown", Used: used[s.Name]}
 		view.Keys, _ = secret.Recipients("secret."+s.Name, s.Envelope)
-		if len(ring) > 0 {
+		if id != nil {
 			view.Opens = "yes"
-			if _, err := ring.unseal("secret."+s.Name, s.Envelope); err != nil {
+			if _, err := id.Unseal("secret."+s.Name, s.Envelope); err != nil {
 				view.Opens = "no"
 			}
 		}

@@ -80,11 +80,11 @@ func (p *program) secretCheck(_ context.Context, in secretDirIn) (secretCheckOut
 	if err != nil {
 		return out, err
 	}
-	ring, err := p.keyring(in.Identity)
+	id, err := p.identity(in.Identity)
 	if err != nil {
 		return out, err
 	}
-	out.Secrets, out.Tried = len(v.Secrets), len(ring) > 0
+	out.Secrets, out.Tried = len(v.Secrets), id != nil
 	for _, d := range diags.Errors() {
 		f := secretFinding{Kind: foundFile, Message: d.Summary, Fix: d.Detail}
 		if d.Range != nil {
@@ -92,7 +92,7 @@ func (p *program) secretCheck(_ context.Context, in secretDirIn) (secretCheckOut
 		}
 		out.Findings = append(out.Findings, f)
 	}
-	out.Findings = append(out.Findings, v.declared(ring)...)
+	out.Findings = append(out.Findings, v.declared(id)...)
 	out.Findings = append(out.Findings, v.named()...)
 	out.Findings = append(out.Findings, v.credentials()...)
 	slices.SortStableFunc(out.Findings, func(a, b secretFinding) int {
@@ -105,7 +105,7 @@ func (p *program) secretCheck(_ context.Context, in secretDirIn) (secretCheckOut
 }
 
 // declared judges each secret block.
-func (v vault) declared(ring keyring) (found []secretFinding) {
+func (v vault) declared(id *secret.Identity) (found []secretFinding) {
 	used, want, before := v.used(), len(v.recipients(nil)), ""
 	for _, s := range v.Secrets {
 		addr := "secret." + s.Name
@@ -125,8 +125,8 @@ func (v vault) declared(ring keyring) (found []secretFinding) {
 			continue
 		}
 		keys, err := secret.Recipients(addr, s.Envelope)
-		if err == nil && len(ring) > 0 {
-			_, err = ring.unseal(addr, s.Envelope)
+		if err == nil && id != nil {
+			_, err = id.Unseal(addr, s.Envelope)
 		}
 		switch codeOf(err) {
 		case secret.CodeEnvelope:

@@ -122,13 +122,13 @@ func (p *program) secretRekey(_ context.Context, in secretRekeyIn) (sealedOut, e
 	if err != nil {
 		return sealedOut{}, err
 	}
-	ring, err := p.keyring(in.Identity)
+	id, err := p.identity(in.Identity)
 	if err != nil {
 		return sealedOut{}, err
 	}
 	values := map[string]string{}
 	for _, s := range v.Secrets {
-		value, err := ring.unseal("secret."+s.Name, s.Envelope)
+		value, err := id.Unseal("secret."+s.Name, s.Envelope)
 		if err != nil {
 			return sealedOut{}, err
 		}
@@ -153,11 +153,11 @@ func (p *program) secretEdit(ctx context.Context, in secretEditIn) (sealedOut, e
 	if err != nil {
 		return sealedOut{}, err
 	}
-	ring, err := p.keyring(in.Identity)
+	id, err := p.identity(in.Identity)
 	if err != nil {
 		return sealedOut{}, err
 	}
-	old, err := ring.unseal("secret."+s.Name, s.Envelope)
+	old, err := id.Unseal("secret."+s.Name, s.Envelope)
 	if err != nil {
 		return sealedOut{}, err
 	}

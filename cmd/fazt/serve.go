@@ -160,11 +160,11 @@ func (p *program) nodeConfig(state string, in serveIn) (nodeConfig, error) {
 		}
 		cfg.cert[name] = p.path(file)
 	}
-	keys, err := p.serveKeys(in.Identity)
+	identity, err := p.serviceIdentity(in.Identity)
 	if err != nil {
 		return cfg, err
 	}
-	cfg.keys = keys
+	cfg.identity = identity
 	if in.AccessLog != "" {
 		out, err := p.openAccessLog(in.AccessLog)
 		if err != nil {

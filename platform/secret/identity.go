@@ -128,6 +128,19 @@ func parseIdentity(path string, text []byte) (*Identity, error) {
 	return id, err
 }
 
+// Join is one identity with the keys of several; the first is the one to seal to.
+// Of none it is nil, which opens nothing.
+func Join(ids ...*Identity) *Identity {
+	if len(ids) == 0 {
+		return nil
+	}
+	all := &Identity{recipient: ids[0].recipient, fingerprint: ids[0].fingerprint}
+	for _, id := range ids {
+		all.keys = append(all.keys, id.keys...)
+	}
+	return all
+}
+
 // Recipient is the public half of the first key: what others seal to.
 func (id *Identity) Recipient() string { return id.recipient }
 

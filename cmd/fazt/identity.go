@@ -10,85 +10,60 @@ import (
 	"github.com/fazt-sh/fazt/platform/secret"
 )
 
-// keyring is the private keys that this person can open secrets with.
-type keyring []*secret.Identity
-
-// keyring loads the identity that was named, else the person's own and that of
-// this machine's node, as far as they are there and may be read.
-func (p *program) keyring(named string) (keyring, error) {
+// identity is what this person can open secrets with: the key that was named, else
+// their own and that of this machine's node, as far as they are there and may be
+// read; nil is none.
+func (p *program) identity(named string) (*secret.Identity, error) {
 	if named == "" {
 		named = p.getenv("FAZT_IDENTITY")
 	}
 	if named != "" {
-		id, err := secret.Load(p.path(named))
-		if err != nil {
-			return nil, err
-		}
-		return keyring{id}, nil
+		return secret.Load(p.path(named))
 	}
 	files := []string{p.ownIdentity()}
 	if state, err := p.stateDir(); err == nil {
 		files = append(files, filepath.Join(state, secret.FileName))
 	}
-	var ring keyring
+	var all []*secret.Identity
 	for _, file := range files {
 		switch id, err := secret.Load(file); fault.KindOf(err) {
 		case "":
-			ring = append(ring, id)
+			all = append(all, id)
 		case fault.NotFound, fault.Unavailable: // not there, or somebody else's
 		default:
 			return nil, err
 		}
 	}
-	return ring, nil
+	return secret.Join(all...), nil
 }
 
 // ownIdentity is where a person's key is.
 func (p *program) ownIdentity() string { return filepath.Join(p.peers().config, secret.FileName) }
 
-// unseal tries each key. The error is that of the first.
-func (k keyring) unseal(addr, envelope string) (v secret.Value, err error) {
-	if len(k) == 0 {
-		return v, fault.New(fault.NotFound, "there is no key here that could open secrets").
-			WithHint("name one with --identity FILE, or make your own: fazt secret key")
-	}
-	for i, id := range k {
-		opened, e := id.Unseal(addr, envelope)
-		if e == nil {
-			return opened, nil
-		}
-		if i == 0 {
-			err = e
-		}
-	}
-	return v, err
-}
-
-// openKeys opens the node's key, which is made at the first start. Without one the
-// node serves all the same: only what needs a secret cannot be.
-func (n *node) openKeys() {
-	if n.keys = n.cfg.keys; n.keys != nil {
+// openIdentity opens the node's key, which is made at the first start. Without one
+// the node serves all the same: only what needs a secret cannot be.
+func (n *node) openIdentity() {
+	if n.identity = n.cfg.identity; n.identity != nil || n.cfg.dev {
 		return
 	}
-	file := filepath.Join(n.ground.Dir, secret.FileName)
-	id, made, err := secret.Open(file)
+	id, made, err := secret.Open(filepath.Join(n.ground.Dir, secret.FileName))
 	if err != nil {
 		n.cfg.log.Error("the key that opens secrets cannot be used", "error", err, "hint", fault.HintOf(err))
 		return
 	}
-	n.keys, n.newKey = keyring{id}, made
+	n.identity, n.newKey = id, made
 }
 
 // tellKey says once, when the key is new, how others seal to this node.
 func (n *node) tellKey() {
 	if n.newKey {
-		n.cfg.log.Info("secrets can be sealed to this node", "recipient", n.keys[0].Recipient(), "key", filepath.Join(n.ground.Dir, secret.FileName))
+		n.cfg.log.Info("secrets can be sealed to this node", "recipient", n.identity.Recipient(), "key", filepath.Join(n.ground.Dir, secret.FileName))
 	}
 }
 
-// serveKeys is the key that a service is given: by flag, or by systemd as the
-// credential called identity. None is the state folder's.
-func (p *program) serveKeys(named string) (keyring, error) {
+// serviceIdentity is the key that a service is given: by flag, or by systemd as the
+// credential called identity. nil is that of the state folder.
+func (p *program) serviceIdentity(named string) (*secret.Identity, error) {
 	if dir := p.getenv("CREDENTIALS_DIRECTORY"); named == "" && dir != "" {
 		if given := filepath.Join(dir, "identity"); exists(given) {
 			named = given
@@ -97,11 +72,7 @@ func (p *program) serveKeys(named string) (keyring, error) {
 	if named == "" {
 		return nil, nil
 	}
-	id, err := secret.Load(p.path(named))
-	if err != nil {
-		return nil, err
-	}
-	return keyring{id}, nil
+	return secret.Load(p.path(named))
 }
 
 func exists(file string) bool {
