@@ -104,7 +104,7 @@ func (p *program) all() op.Table { return grouped(slices.Concat(table(nil, p.log
 
 // enter makes the working folder and the state folder those of the flags.
 func (p *program) enter(g op.Globals) (err error) {
-	p.state = g.State
+	p.state, p.noInput = g.State, g.NoInput || p.getenv("FAZT_NO_INPUT") != ""
 	if p.dir, err = os.Getwd(); err != nil {
 		return fault.Wrap(fault.Unavailable, err, "find the working folder")
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/fazt-sh/fazt/platform/fault"
 	"github.com/fazt-sh/fazt/platform/journal"
 	"github.com/fazt-sh/fazt/platform/op"
+	"github.com/fazt-sh/fazt/platform/secret"
 	"github.com/fazt-sh/fazt/platform/sqlite"
 	"github.com/fazt-sh/fazt/reconcile"
 	"github.com/fazt-sh/fazt/spec"
@@ -37,6 +38,7 @@ type nodeConfig struct {
 	allApps   bool   // dev without --node
 	domain    string // dev: overrides edge.domain
 	vars      map[string]string
+	identity  *secret.Identity // opens secrets; nil: the key in the state folder
 	source    reconcile.Source // nil: what `fazt apply` gives is kept
 	opener    opener           // the source's own opening and closing
 	history   string           // --history: what the source may do to its past
@@ -57,17 +59,19 @@ type opener interface {
 
 // node is one running fazt: the four rooms put together.
 type node struct {
-	cfg     nodeConfig
-	ground  *platform.Platform
-	edge    *edge.Server
-	certs   *cert.Manager // nil in development
-	loader  *nodeLoader
-	loop    *reconcile.Loop
-	safe    *safety
-	control *control
-	table   op.Table
-	actor   string // who this process acts as
-	started time.Time
+	cfg      nodeConfig
+	ground   *platform.Platform
+	edge     *edge.Server
+	certs    *cert.Manager // nil in development
+	loader   *nodeLoader
+	loop     *reconcile.Loop
+	safe     *safety
+	identity *secret.Identity // opens secrets; nil where the node has no key it can read
+	newKey   bool             // it was made at this start
+	control  *control
+	table    op.Table
+	actor    string // who this process acts as
+	started  time.Time
 }
 
 // openNode brings a node to the point where it serves its last published
@@ -82,6 +86,7 @@ func openNode(ctx context.Context, cfg nodeConfig) (_ *node, err error) {
 	if n.ground, err = platform.Open(ctx, cfg.state, cfg.log); err != nil {
 		return nil, err
 	}
+	n.openIdentity()
 	n.safe = newSafety(n.ground.Crashes(), cfg.dev || cfg.unsafe)
 	if err = n.openCerts(); err != nil {
 		return nil, err
