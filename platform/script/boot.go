@@ -14,9 +14,9 @@ import (
 func (m *machine) start() bool {
 	e := m.program.engine
 	e.turns <- struct{}{}
-	m.stuck = time.AfterFunc(2*m.program.bounds.CPU+stuckGrace, func() { e.crashed(m.program, limitCPU) })
+	m.stuck.start(m.program.bounds.CPU)
 	handlers, f := m.boot()
-	m.stuck.Stop()
+	m.stuck.stop()
 	<-e.turns
 	e.mu.Lock()
 	defer e.mu.Unlock()

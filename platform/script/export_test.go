@@ -1,5 +1,7 @@
 package script
 
+import "context"
+
 // UseBindings has machines of this process get other factories.
 func UseBindings(source string) { bindingsSource = source }
 
@@ -21,3 +23,69 @@ func (h *Host) Kill() bool {
 	h.shared.life.kill()
 	return true
 }
+
+// Message is a message with its fields open.
+type Message struct {
+	Kind       byte
+	ID, Sub, N uint64
+	Head, Body []byte
+}
+
+// Encode appends messages to one frame.
+func Encode(all []Message) (frame []byte) {
+	for _, m := range all {
+		frame = message{kind(m.Kind), m.ID, m.Sub, m.N, m.Head, m.Body}.appendTo(frame)
+	}
+	return frame
+}
+
+// Decode reads a frame.
+func Decode(frame []byte) (all []Message, err error) {
+	for len(frame) > 0 {
+		var m message
+		if m, frame, err = next(frame); err != nil {
+			return nil, err
+		}
+		all = append(all, Message{byte(m.kind), m.id, m.sub, m.n, m.head, m.body})
+	}
+	return all, nil
+}
+
+// LastKind is the last kind that a message can have.
+const LastKind = byte(lastKind)
+
+// Receive has a host take a frame from a child that has an app and an invocation
+// of it under way. It returns what would end the child, and the body that came.
+func Receive(frame []byte) (err error, body []byte) {
+	h := New(Config{InProcess: true})
+	a := &App{host: h, id: 1, program: Program{Name: "test"}, bounds: Bounds{Reply: 1 << 20}.withDefaults(), worker: h.shared, traces: newTrace("test", nil)}
+	ours, _ := pipe()
+	l := &life{worker: h.shared, link: newLink(ours), kill: func() {}, opened: map[uint64]*opening{}, invocations: map[uint64]*invocation{}}
+	inv := newInvocation(a, l, silent{})
+	if !inv.begin(message{kind: kindInvoke, id: inv.id, sub: a.id}, nil) {
+		return errLost, nil
+	}
+	for len(frame) > 0 && err == nil {
+		var m message
+		if m, frame, err = next(frame); err == nil {
+			m.id = 1 // of the app and, as it is the first, of the invocation
+			err = l.receive(m)
+		}
+	}
+	h.shared.end(l)
+	inv.body.mu.Lock()
+	defer inv.body.mu.Unlock()
+	for _, c := range inv.body.chunks {
+		body = append(body, c...)
+	}
+	return err, body
+}
+
+type silent struct{}
+
+func (silent) Env() []Env                                { return nil }
+func (silent) Call(context.Context, Call) (Reply, error) { return Reply{}, nil }
+func (silent) Log(Line)                                  {}
+
+// Raced tells whether this is a build with the race detector.
+const Raced = raceFactor > 1

@@ -145,5 +145,5 @@ func (h *Host) Stats() Stats {
 // childLimits bound a child. It has no time limit of its own, as it lives as
 // long as the node; each turn in it has.
 func (h *Host) childLimits() child.Limits {
-	return child.Limits{Data: h.config.Data, Files: 16}
+	return child.Limits{Data: h.config.Data, Files: 16, Frame: mostCode + mostReply}
 }

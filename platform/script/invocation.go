@@ -137,7 +137,7 @@ func (inv *invocation) begin(m message, env []Env) bool {
 	}
 	m.n |= number << flagShift
 	l.invocations[inv.id] = inv
-	inv.guard = time.AfterFunc(2*(inv.app.bounds.Wall+stuckGrace), inv.overdue)
+	inv.guard = time.AfterFunc(2*(inv.app.bounds.scaled().Wall+stuckGrace), inv.overdue)
 	l.link.send(m)
 	return true
 }
@@ -274,7 +274,7 @@ func (inv *invocation) receive(m message) error {
 func (inv *invocation) head(m message) error {
 	header, ok := split(m.head)
 	status := int(m.n >> flagShift)
-	if !ok || status < 100 || status > 999 || inv.replied {
+	if !ok || status < 100 || status > 999 || inv.replied || len(m.body) > frameBytes {
 		return errWire
 	}
 	inv.replied = true
@@ -361,6 +361,9 @@ func (inv *invocation) log(m message) error {
 
 // done is the child's last word about it.
 func (inv *invocation) done(m message) error {
+	if int64(len(m.body)) > inv.app.bounds.Reply {
+		return errWire
+	}
 	if len(m.head) == 0 {
 		inv.result = json.RawMessage(m.body)
 		inv.finish(nil)
@@ -380,17 +383,17 @@ func (inv *invocation) finish(err error) {
 	inv.mu.Lock()
 	over := inv.isOver
 	inv.isOver = true
+	for _, c := range inv.calls {
+		if c.body != nil {
+			c.body.fail(context.Canceled)
+		}
+	}
 	inv.mu.Unlock()
 	if over {
 		return
 	}
 	inv.guard.Stop()
 	inv.cancel()
-	for _, c := range inv.calls {
-		if c.body != nil {
-			c.body.fail(context.Canceled)
-		}
-	}
 	if inv.response != nil {
 		if err == nil {
 			err = io.ErrUnexpectedEOF // unless it has ended

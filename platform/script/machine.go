@@ -28,7 +28,7 @@ const slice = 10 * time.Millisecond
 type machine struct {
 	program *program
 	mail    *mailbox
-	stuck   *time.Timer  // fires when a turn does not end
+	stuck   *watch
 	holds   atomic.Int64 // bytes of the heap after the last turn
 
 	// guarded by the engine's mutex
@@ -56,6 +56,7 @@ type machine struct {
 
 func newMachine(p *program) *machine {
 	m := &machine{program: p, mail: newMailbox(), tasks: map[uint64]*task{}, idle: time.Now()}
+	m.stuck = newWatch(func() { p.engine.crashed(p, limitCPU) })
 	m.holds.Store(machineBytes)
 	return m
 }
@@ -201,17 +202,12 @@ func (m *machine) arm(t *task) bool {
 	m.mu.Unlock()
 	left := max(t.left(), 1)
 	m.vm.SetEvalTimeout(left)
-	m.stuck.Reset(2*left + stuckGrace)
+	m.stuck.start(left)
 	return !abandoned
 }
 
-// stuckGrace is what a turn may take over twice its budget before its child is
-// killed: the engine asks for interrupts every 10,000 steps, and a busy computer
-// gives others their time too.
-const stuckGrace = 500 * time.Millisecond
-
 func (m *machine) disarm() {
-	m.stuck.Stop()
+	m.stuck.stop()
 	m.mu.Lock()
 	m.current = nil
 	m.mu.Unlock()
@@ -349,9 +345,7 @@ func (m *machine) end() {
 		m.dead = true
 		m.program.engine.crashed(m.program, fmt.Sprintf("panic in the engine: %v", p))
 	}
-	if m.stuck != nil {
-		m.stuck.Stop()
-	}
+	m.stuck.stop()
 	m.condemn()
 	m.settle()
 	m.mu.Lock()

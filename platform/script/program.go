@@ -8,15 +8,15 @@ import (
 // program is an app's code in the child, with its machines. The engine's mutex
 // guards all of it.
 type program struct {
-	engine *engine
-	id     uint64
-	bounds Bounds
-	source string // until there is code
-	code   []byte // compiled
-	opened bool   // the node knows the handlers
-	closed bool
-	failed *failure // why there can be no machine
-	envs   map[uint64]string
+	engine           *engine
+	id               uint64
+	declared, bounds Bounds
+	source           string // until there is code
+	code             []byte // compiled
+	opened           bool   // the node knows the handlers
+	closed           bool
+	failed           *failure // why there can be no machine
+	envs             map[uint64]string
 
 	machines []*machine // all that are not yet gone
 	waiting  []*task    // for a machine
@@ -134,7 +134,7 @@ func (p *program) close() {
 
 // told is what ctx.limits is made of.
 func (p *program) told() []byte {
-	b, err := json.Marshal(p.bounds)
+	b, err := json.Marshal(p.declared)
 	if err != nil {
 		panic(err) // numbers
 	}

@@ -52,7 +52,7 @@ func (t *task) expire() {
 // farewell is how long a turn may go on after the caller has gone. Turns take
 // less than a millisecond, and a machine whose turn is cut is lost with all that
 // waitUntil keeps.
-const farewell = 100 * time.Millisecond
+const farewell = raceFactor * 500 * time.Millisecond
 
 // cut stops a turn that goes on although the caller has gone, if nobody else's
 // work is lost with the machine.
