@@ -18,6 +18,7 @@ import (
 	"github.com/fazt-sh/fazt/platform/fault"
 	"github.com/fazt-sh/fazt/platform/journal"
 	"github.com/fazt-sh/fazt/platform/op"
+	"github.com/fazt-sh/fazt/platform/script"
 	"github.com/fazt-sh/fazt/platform/secret"
 	"github.com/fazt-sh/fazt/platform/sqlite"
 	"github.com/fazt-sh/fazt/reconcile"
@@ -63,6 +64,8 @@ type node struct {
 	ground   *platform.Platform
 	edge     *edge.Server
 	certs    *cert.Manager // nil in development
+	scripts  *script.Host  // runs apps' code
+	code     *running      // scripts at work
 	loader   *nodeLoader
 	loop     *reconcile.Loop
 	safe     *safety
@@ -86,6 +89,8 @@ func openNode(ctx context.Context, cfg nodeConfig) (_ *node, err error) {
 	if n.ground, err = platform.Open(ctx, cfg.state, cfg.log); err != nil {
 		return nil, err
 	}
+	n.scripts = script.New(script.Config{Log: cfg.log})
+	n.code = start(context.WithoutCancel(ctx), n.scripts.Run) // what was published has code that must run at once
 	n.openIdentity()
 	n.safe = newSafety(n.ground.Crashes(), cfg.dev || cfg.unsafe)
 	if err = n.openCerts(); err != nil {
@@ -142,6 +147,7 @@ func (n *node) recall(ctx context.Context) (last reconcile.State, lineage string
 func (n *node) openEdge(ctx context.Context) error {
 	config := edge.Config{
 		Blobs: n.ground.Blobs, Log: n.cfg.log, Dev: n.cfg.dev, AccessLog: n.cfg.accessLog, Drain: n.cfg.drain,
+		Scripts: n.scripts, Storage: n.ground.Apps, Secrets: n.identity, Logs: n.ground.Logs, Temp: n.ground.Temp, Now: n.ground.Clock.Now,
 		Certs: n.certs, Lost: func(blob string) { n.loop.Damaged(blob) }, // nobody visits before there is a loop
 	}
 	if n.cfg.sockets != nil {
@@ -246,6 +252,10 @@ func (n *node) Close() error {
 	}
 	if n.edge != nil {
 		errs = append(errs, n.edge.Close())
+	}
+	if n.code != nil {
+		errs = append(errs, n.code.stop())
+		n.code = nil
 	}
 	if n.certs != nil {
 		errs = append(errs, n.certs.Close())

@@ -271,6 +271,7 @@ func (n *node) Run(ctx context.Context) error {
 		return n.ground.Run(ctx, platform.Files{Digests: digestsOf, Damaged: func(d blob.Digest) { n.loop.Damaged(string(d)) }})
 	})
 	serving := start(life, n.edge.Run)
+	health := start(life, n.watchHealth)
 	commands := start(life, n.control.Run)
 	certs := start(life, n.runCerts)
 	counting := start(life, n.runUsage)
@@ -288,7 +289,7 @@ func (n *node) Run(ctx context.Context) error {
 	case err = <-certs.done:
 	}
 	n.cfg.log.Info("stopping, requests in flight are drained", "at_most", n.cfg.drain)
-	err = errors.Join(err, succession.stop(), loop.stop(), serving.stop(), commands.stop(), certs.stop(), counting.stop(), alive.stop(), janitor.stop())
+	err = errors.Join(err, succession.stop(), health.stop(), loop.stop(), serving.stop(), commands.stop(), certs.stop(), counting.stop(), alive.stop(), janitor.stop())
 	n.cfg.log.Info("stopped", "up", time.Since(n.started).Round(time.Second))
 	return err
 }

@@ -35,6 +35,7 @@ func table(n *node, log *slog.Logger) op.Table {
 		diffOps(n),
 		eventOps(n),
 		appOps(n),
+		logOps(n),
 		certOps(n),
 		domainOps(n),
 		doctorOps(n),

@@ -169,7 +169,7 @@ func (r *rig) arguments() map[string][]string {
 	return map[string][]string{
 		"init": {filepath.Join(home, "new")}, "dev": {r.site, "--once"}, "serve": {"--check"},
 		"validate": {r.site}, "fmt": {r.site}, "explain": {"F1203"}, "plan": {r.site}, "apply": {r.site, "--yes"},
-		"history show": {"d-1"}, "app show": {"hello"}, "app open": {"hello"},
+		"history show": {"d-1"}, "app show": {"hello"}, "app logs": {"hello"}, "app open": {"hello"},
 		"peer add": {"other", "http://127.0.0.1:1"}, "peer remove": {"other"},
 		"rollback": {"--plan", "d-1"}, "pause": {"--reason", "test", "--app", "hello"}, "plan save": {r.site},
 		"pin": {"1234567"}, "approve": {"1234567"}, "trash restore": {"hello"}, "trash purge": {"hello", "--confirm", "hello"},
