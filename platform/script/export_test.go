@@ -56,14 +56,14 @@ const LastKind = byte(lastKind)
 
 // Receive has a host take a frame from a child that has an app and an invocation
 // of it under way. It returns what would end the child, and the body that came.
-func Receive(frame []byte) (err error, body []byte) {
+func Receive(frame []byte) (body []byte, err error) {
 	h := New(Config{InProcess: true})
 	a := &App{host: h, id: 1, program: Program{Name: "test"}, bounds: Bounds{Reply: 1 << 20}.withDefaults(), worker: h.shared, traces: newTrace("test", nil)}
 	ours, _ := pipe()
 	l := &life{worker: h.shared, link: newLink(ours), kill: func() {}, opened: map[uint64]*opening{}, invocations: map[uint64]*invocation{}}
 	inv := newInvocation(a, l, silent{})
 	if !inv.begin(message{kind: kindInvoke, id: inv.id, sub: a.id}, nil) {
-		return errLost, nil
+		return nil, errLost
 	}
 	for len(frame) > 0 && err == nil {
 		var m message
@@ -78,7 +78,7 @@ func Receive(frame []byte) (err error, body []byte) {
 	for _, c := range inv.body.chunks {
 		body = append(body, c...)
 	}
-	return err, body
+	return body, err
 }
 
 type silent struct{}

@@ -72,9 +72,6 @@ func (m message) appendTo(b []byte) []byte {
 	return append(b, m.body...)
 }
 
-// size is at least what appendTo takes.
-func (m message) size() int { return 1 + 5*binary.MaxVarintLen64 + len(m.head) + len(m.body) }
-
 var errWire = fault.New(fault.Invalid, "a message that nobody wrote")
 
 // next decodes the first message of a frame. head and body are parts of the

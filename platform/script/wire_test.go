@@ -79,7 +79,7 @@ func FuzzReceive(f *testing.F) {
 	f.Add(script.Encode([]script.Message{{Kind: call, Sub: 1, Head: []byte("A\x00get\x00{}")}, {Kind: call, Sub: 2, N: 8, Head: []byte("A\x00get\x00{}")}, {Kind: body, Sub: 2, Body: []byte("x")}, {Kind: credit, Sub: 1}}))
 	f.Add(script.Encode([]script.Message{{Kind: log, N: 9, Head: []byte("at x (<eval>:1:1)")}, {Kind: done, Head: []byte(`{"limit":"limit_cpu"}`)}, {Kind: stuck}}))
 	f.Fuzz(func(t *testing.T, frame []byte) {
-		_, kept := script.Receive(frame)
+		kept, _ := script.Receive(frame)
 		if len(kept) > max(script.Window, len(frame)) {
 			t.Errorf("%d bytes are kept", len(kept))
 		}
@@ -92,17 +92,17 @@ func TestWindow(t *testing.T) {
 	for range 5 {
 		all = append(all, script.Message{Kind: 13, Body: make([]byte, script.Window/4)})
 	}
-	if err, _ := script.Receive(script.Encode(all[:5])); err != nil {
+	if _, err := script.Receive(script.Encode(all[:5])); err != nil {
 		t.Errorf("a window: %v", err)
 	}
-	if err, kept := script.Receive(script.Encode(all)); err == nil || len(kept) > script.Window {
+	if kept, err := script.Receive(script.Encode(all)); err == nil || len(kept) > script.Window {
 		t.Errorf("more than a window: %v, %d bytes", err, len(kept))
 	}
 	for _, m := range []script.Message{
 		{Kind: 8, N: 99 << 6}, {Kind: 8, N: 200 << 6, Head: []byte("a")}, {Kind: 8, N: 200 << 6, Head: []byte("a\x00b\r\nc: d")}, {Kind: 8, N: 200 << 6, Head: []byte("\x00b")},
 		{Kind: 9, Head: []byte("A\x00get\x00{}")}, {Kind: 9, Sub: 1, Head: []byte("A")}, {Kind: 11, Head: []byte("{")},
 	} {
-		if err, _ := script.Receive(script.Encode([]script.Message{m})); err == nil {
+		if _, err := script.Receive(script.Encode([]script.Message{m})); err == nil {
 			t.Errorf("%+v is taken", m)
 		}
 	}
