@@ -89,7 +89,7 @@ func queuesOf(app spec.App) (list []queue.Queue) {
 			retries = -1 // none at all
 		}
 		list = append(list, queue.Queue{Name: q.Name, Retries: retries, Batch: q.Batch, Parallel: q.Concurrency,
-			Lease: millis(app.Runtime.Filled().WallMS) + leaseSpare})
+			Lease: millis(app.Runtime.Filled().WallMS) + leaseSpare, Pause: millis(q.BackoffMS), Keep: millis(q.KeepMS)})
 	}
 	return list
 }
@@ -101,7 +101,7 @@ const leaseSpare = 30 * time.Second
 func schedulesOf(app spec.App) (list []queue.Schedule) {
 	for _, c := range app.Cron {
 		c = c.Filled()
-		list = append(list, queue.Schedule{Name: c.Name, Spec: c.At, Zone: c.Zone})
+		list = append(list, queue.Schedule{Name: c.Name, Spec: c.At, Zone: c.Zone, NoCatchUp: c.CatchUp == spec.CatchUpNone})
 	}
 	return list
 }

@@ -314,3 +314,22 @@ func TestNoPolling(t *testing.T) {
 		})
 	})
 }
+
+// A schedule that does not catch up leaves out what was missed, and runs at its
+// next moment as if nothing had been.
+func TestNoCatchUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := open(t, filepath.Join(t.TempDir(), "data.db"), queue.Options{}, nil, queue.Schedule{Name: "hourly", Spec: "@hourly", NoCatchUp: true})
+		defer r.close(t)
+		time.Sleep(50*time.Hour + 10*time.Minute)
+		var seen log
+		r.during(t, seen.ticks, func() { time.Sleep(40 * time.Minute) })
+		if got := seen.take(); got != "" {
+			t.Errorf("made up for: %q", got)
+		}
+		r.during(t, seen.ticks, func() { time.Sleep(15 * time.Minute) })
+		if got := seen.take(); got != "hourly@03T03:00" {
+			t.Errorf("%q", got)
+		}
+	})
+}
