@@ -51,6 +51,18 @@ func Decode(frame []byte) (all []Message, err error) {
 	return all, nil
 }
 
+// The kinds that a child sends.
+const (
+	KindOpened = byte(kindOpened)
+	KindHead   = byte(kindHead)
+	KindCall   = byte(kindCall)
+	KindLog    = byte(kindLog)
+	KindDone   = byte(kindDone)
+	KindStuck  = byte(kindStuck)
+	KindBody   = byte(kindBody)
+	KindCredit = byte(kindCredit)
+)
+
 // LastKind is the last kind that a message can have.
 const LastKind = byte(lastKind)
 

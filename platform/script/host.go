@@ -118,6 +118,7 @@ type Stats struct {
 	FramesIn, FramesOut     uint64
 	Respawns, Retries       uint64
 	Running                 int // invocations in flight
+	Machines                int // engines with a module in them
 	Quarantined             []string
 }
 

@@ -36,9 +36,9 @@ type invocation struct {
 
 // hostCall is one call that the child waits for.
 type hostCall struct {
-	body  *inflow  // what the script sends along, or nil
-	reply *outflow // what it gets, or nil
-	from  io.Closer
+	body  *inflow   // what the script sends along, or nil
+	reply *outflow  // what it gets, or nil
+	from  io.Closer // where that comes from
 }
 
 func newInvocation(a *App, l *life, b Bindings) *invocation {
@@ -177,6 +177,9 @@ func (inv *invocation) finish(err error) {
 	for _, c := range inv.calls {
 		if c.body != nil {
 			c.body.fail(context.Canceled)
+		}
+		if c.from != nil {
+			go c.from.Close() // its reader may not know inv.ctx
 		}
 	}
 	inv.mu.Unlock()

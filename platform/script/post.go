@@ -10,7 +10,7 @@ import (
 func (m *machine) post(args []any) (any, error) {
 	msg := posted(args)
 	t := m.tasks[msg.id]
-	if t == nil || t.over || t.last != nil {
+	if t == nil || t.ended || t.last != nil || t.over.Load() {
 		return "ended", nil
 	}
 	switch msg.kind {
@@ -91,13 +91,14 @@ func (t *task) head(m message) any {
 	if t.sent += int64(len(body)); t.sent > t.program.bounds.Reply {
 		return t.exceeds(limitReply)
 	}
-	if done := m.n&flagDone != 0; done {
-		t.told = true
-	}
+	t.told = m.n&flagDone != 0
 	if whole && len(body) <= frameBytes {
 		t.flows[0].stop()
+		if t.told && !t.over.CompareAndSwap(false, true) {
+			return "ended"
+		}
 		t.send(m)
-		if m.n&flagDone != 0 {
+		if t.told {
 			t.end()
 		}
 		return nil
