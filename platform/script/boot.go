@@ -13,11 +13,7 @@ import (
 // start makes the engine and evaluates the module, as the machine's first turn.
 func (m *machine) start() bool {
 	e := m.program.engine
-	e.turns <- struct{}{}
-	m.stuck.start(m.program.bounds.CPU)
-	handlers, f := m.boot()
-	m.stuck.stop()
-	<-e.turns
+	handlers, f := m.first()
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if f != nil {
@@ -32,6 +28,16 @@ func (m *machine) start() bool {
 	m.program.open(handlers)
 	m.program.stock()
 	return true
+}
+
+// first is boot as a turn.
+func (m *machine) first() (json.RawMessage, *failure) {
+	turns := m.program.engine.turns
+	turns <- struct{}{}
+	defer func() { <-turns }()
+	m.stuck.start(m.program.bounds.CPU)
+	defer m.stuck.stop()
+	return m.boot()
 }
 
 // boot returns the handlers of the module as JSON.

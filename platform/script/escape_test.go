@@ -2,6 +2,8 @@ package script_test
 
 import (
 	"io"
+	"strings"
+	"sync"
 	"testing"
 
 	"github.com/fazt-sh/fazt/platform/script"
@@ -143,5 +145,24 @@ func TestState(t *testing.T) {
 		if _, body := fetch(t, fresh, get("http://app.test/"), &world{}); body != "1,1,1" {
 			t.Errorf("fresh says %s", body)
 		}
+	}
+}
+
+// Who waits for a pristine machine loses nothing of its body.
+func TestFreshBodies(t *testing.T) {
+	h := host(t, script.Config{Cores: 1})
+	a := open(t, h, handler(`await new Promise((r) => setTimeout(r, 20)); return new Response(await request.text())`), script.Bounds{Fresh: true})
+	text := strings.Repeat("0123456789", 20000)
+	var all sync.WaitGroup
+	for range 10 {
+		all.Go(func() {
+			if _, body := fetch(t, a, post(strings.NewReader(text)), &world{}); body != text {
+				t.Errorf("%d bytes came back", len(body))
+			}
+		})
+	}
+	all.Wait()
+	if s := h.Stats(); s.Machines > 2 {
+		t.Errorf("%d machines", s.Machines)
 	}
 }

@@ -51,19 +51,31 @@ func Decode(frame []byte) (all []Message, err error) {
 	return all, nil
 }
 
+// The kinds that a child sends.
+const (
+	KindOpened = byte(kindOpened)
+	KindHead   = byte(kindHead)
+	KindCall   = byte(kindCall)
+	KindLog    = byte(kindLog)
+	KindDone   = byte(kindDone)
+	KindStuck  = byte(kindStuck)
+	KindBody   = byte(kindBody)
+	KindCredit = byte(kindCredit)
+)
+
 // LastKind is the last kind that a message can have.
 const LastKind = byte(lastKind)
 
 // Receive has a host take a frame from a child that has an app and an invocation
-// of it under way. It returns what would end the child, and the body that came.
+// of it under way. It returns the body that came, and what would end the child.
 func Receive(frame []byte) (body []byte, err error) {
 	h := New(Config{InProcess: true})
 	a := &App{host: h, id: 1, program: Program{Name: "test"}, bounds: Bounds{Reply: 1 << 20}.withDefaults(), worker: h.shared, traces: newTrace("test", nil)}
 	ours, _ := pipe()
-	l := &life{worker: h.shared, link: newLink(ours), kill: func() {}, opened: map[uint64]*opening{}, invocations: map[uint64]*invocation{}}
+	l := &life{worker: h.shared, link: newLink(ours), running: running{kill: func() {}}, opened: map[uint64]*opening{}, invocations: map[uint64]*invocation{}}
 	inv := newInvocation(a, l, silent{})
-	if !inv.begin(message{kind: kindInvoke, id: inv.id, sub: a.id}, nil) {
-		return nil, errLost
+	if err := inv.begin(message{kind: kindInvoke, id: inv.id, sub: a.id}, nil); err != nil {
+		return nil, err
 	}
 	for len(frame) > 0 && err == nil {
 		var m message
@@ -89,3 +101,16 @@ func (silent) Log(Line)                                  {}
 
 // Raced tells whether this is a build with the race detector.
 const Raced = raceFactor > 1
+
+// PID returns the process of the shared child, or 0.
+func (h *Host) PID() int {
+	h.shared.mu.Lock()
+	defer h.shared.mu.Unlock()
+	if h.shared.life == nil {
+		return 0
+	}
+	return h.shared.life.pid
+}
+
+// Refuges returns how many suspects have a child of their own.
+func (h *Host) Refuges() int { return int(h.refuges.Load()) }

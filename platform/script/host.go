@@ -24,12 +24,13 @@ type Config struct {
 
 // Host runs programs in children that it watches.
 type Host struct {
-	config Config
-	shared *worker
-	hire   chan *worker  // to Run
-	gone   chan struct{} // closed when Run ends
-	ids    atomic.Uint64
-	stats  counters
+	config  Config
+	shared  *worker
+	hire    chan *worker  // to Run
+	gone    chan struct{} // closed when Run ends
+	ids     atomic.Uint64
+	refuges atomic.Int32
+	stats   counters
 
 	mu      sync.Mutex // guards the rest
 	apps    map[*App]bool
@@ -127,6 +128,7 @@ type Stats struct {
 	FramesIn, FramesOut     uint64
 	Respawns, Retries       uint64
 	Running                 int // invocations in flight
+	Machines                int // engines with a module in them
 	Quarantined             []string
 }
 
@@ -141,7 +143,7 @@ func (h *Host) Stats() Stats {
 	defer h.mu.Unlock()
 	workers := map[*worker]bool{h.shared: true}
 	for a := range h.apps {
-		workers[a.worker] = true
+		workers[a.worker], workers[a.home()] = true, true
 		if until, _ := a.Quarantined(); !until.IsZero() {
 			s.Quarantined = append(s.Quarantined, a.program.Name)
 		}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -192,5 +193,66 @@ func TestOpenAndClose(t *testing.T) {
 		if i%2 == 0 {
 			a.Close()
 		}
+	}
+}
+
+// A child that crashes names nobody: who had work in it runs apart for a while,
+// and answers as before.
+func TestSuspects(t *testing.T) {
+	h := host(t, script.Config{})
+	asked := make(chan struct{}, 10)
+	release := make(chan struct{})
+	w := &world{env: []script.Env{{Name: "KEYS", Kind: "kv"}}, calls: map[string]func(context.Context, script.Call) (script.Reply, error){
+		"KEYS.get": func(ctx context.Context, _ script.Call) (script.Reply, error) {
+			asked <- struct{}{}
+			select {
+			case <-release:
+			case <-ctx.Done():
+			}
+			return script.Reply{}, nil
+		},
+	}}
+	suspect := open(t, h, handler(`await env.KEYS.get("x"); return new Response("x")`), script.Bounds{})
+	bystander := open(t, h, hello, script.Bounds{})
+	done := make(chan error, 1)
+	go func() {
+		res, err := suspect.Fetch(t.Context(), get("http://app.test/"), w)
+		if err == nil {
+			res.Body.Close()
+		}
+		done <- err
+	}()
+	<-asked
+	if err := syscall.Kill(h.PID(), syscall.SIGABRT); err != nil {
+		t.Fatal(err)
+	}
+	<-asked // it was tried again
+	fetch(t, bystander, get("http://app.test/"), w)
+	if h.Refuges() != 1 {
+		t.Errorf("%d refuges", h.Refuges())
+	}
+	close(release)
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	fetch(t, suspect, get("http://app.test/"), w)
+	suspect.Close()
+	if h.Refuges() != 0 {
+		t.Errorf("%d refuges", h.Refuges())
+	}
+}
+
+// Machines that hold much are closed when others need the room.
+func TestMemoryBudget(t *testing.T) {
+	h := host(t, script.Config{Memory: 48 << 20, Data: 400 << 20})
+	w := &world{}
+	for i := range 20 {
+		a := open(t, h, `let kept; export default { fetch() { kept ??= new Array(1e6).fill(0); return new Response("" + kept.length) } }`, script.Bounds{})
+		if _, body := fetch(t, a, get("http://app.test/"), w); body != "1000000" {
+			t.Errorf("app %d says %s", i, body)
+		}
+	}
+	if s := h.Stats(); s.Respawns > 0 {
+		t.Errorf("the child was started again %d times", s.Respawns)
 	}
 }

@@ -66,13 +66,14 @@ func (p *program) mayGrow() bool {
 	if !p.bounds.Fresh && usable >= cores || len(p.machines) >= 2*cores {
 		return false
 	}
-	return p.engine.room()
+	return p.engine.room(machineBytes)
 }
 
 // grow adds a machine, which boots on its own.
 func (p *program) grow() *machine {
 	m := newMachine(p)
 	p.machines = append(p.machines, m)
+	p.engine.count(1)
 	p.engine.running.Go(m.run)
 	return m
 }
@@ -80,6 +81,7 @@ func (p *program) grow() *machine {
 // gone is told when a machine has ended. What waits gets another one.
 func (p *program) gone(m *machine) {
 	p.machines = slices.DeleteFunc(p.machines, func(o *machine) bool { return o == m })
+	p.engine.count(-1)
 	if p.closed && len(p.machines) == 0 {
 		delete(p.engine.programs, p.id)
 	}
