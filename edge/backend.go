@@ -203,7 +203,7 @@ func (b *backend) bindStores(ctx context.Context, c *binding.Config) error {
 		c.Files[f.Name] = b.store.Files(f.Name, f.Quota)
 	}
 	for _, q := range b.app.Queues {
-		c.Queues[q.Name] = outbox{b.jobs, q.Name}
+		c.Queues[q.Name] = binding.Queue{Store: b.jobs, Name: q.Name}
 	}
 	return nil
 }

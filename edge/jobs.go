@@ -70,17 +70,6 @@ func (s *Server) closeJobs(data string) {
 	}
 }
 
-// outbox is one queue as code sends to it.
-type outbox struct {
-	store *queue.Store
-	name  string
-}
-
-// Send implements binding.Queue.
-func (o outbox) Send(ctx context.Context, messages ...queue.Message) ([]int64, error) {
-	return o.store.Send(ctx, o.name, messages...)
-}
-
 func queuesOf(app spec.App) (list []queue.Queue) {
 	for _, q := range app.Queues {
 		q = q.Filled()

@@ -85,7 +85,7 @@ func (a *App) addStores() error {
 		addAll(a, "kv", c.Keys, keyMethods),
 		addAll(a, "sql", c.SQL, sqlMethods),
 		addAll(a, "docs", c.Docs, docMethods),
-		addAll(a, "blobs", c.Files, func(name string, f *storage.Files) methods { return fileMethods(name, f, c.Origin) }),
+		addAll(a, "blobs", c.Files, a.fileMethods),
 		addAll(a, "queue", c.Queues, queueMethods),
 		addAll(a, "service", c.Services, fetchMethods),
 		addAll(a, "assets", c.Assets, fetchMethods),

@@ -1,7 +1,6 @@
 package binding_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"io"
@@ -10,6 +9,7 @@ import (
 
 	"github.com/fazt-sh/fazt/platform/binding"
 	"github.com/fazt-sh/fazt/platform/fault"
+	"github.com/fazt-sh/fazt/platform/queue"
 	"github.com/fazt-sh/fazt/platform/script"
 	"github.com/fazt-sh/fazt/platform/secret"
 	"github.com/fazt-sh/fazt/platform/storage"
@@ -20,6 +20,7 @@ type world struct {
 	*binding.App
 	inv   *binding.Invocation
 	store *storage.App
+	jobs  *queue.Store
 	lines []script.Line
 }
 
@@ -40,6 +41,15 @@ func open(t testing.TB, change ...func(*binding.Config, *storage.App)) *world {
 		Origin: "https://notes.test",
 		Log:    func(l script.Line) { w.lines = append(w.lines, l) },
 	}
+	jobs, err := queue.Open(t.Context(), store.DB(), queue.Options{})
+	if err == nil {
+		err = jobs.Declare(t.Context(), []queue.Queue{{Name: "MAIL"}}, nil)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.jobs = jobs
+	c.Queues = map[string]binding.Queue{"MAIL": {Store: jobs, Name: "MAIL"}}
 	for _, f := range change {
 		f(&c, store)
 	}
@@ -80,6 +90,16 @@ func (w *world) call(ctx context.Context, target, method, args string, body ...s
 		}
 	}
 	return out
+}
+
+// must is a call that is answered.
+func (w *world) must(t testing.TB, target, method, args string, body ...string) reply {
+	t.Helper()
+	r := w.call(t.Context(), target, method, args, body...)
+	if r.err != nil {
+		t.Fatalf("%s.%s(%s): %v", target, method, args, r.err)
+	}
+	return r
 }
 
 // step is a call and what it comes to.
@@ -127,7 +147,7 @@ func TestEnv(t *testing.T) {
 	for _, e := range w.inv.Env() {
 		names = append(names, e.Name+" "+e.Kind+" "+string(e.Value))
 	}
-	want := "CACHE kv |DB sql |FILES blobs |PAGES docs |TITLE text \"Notes\""
+	want := "CACHE kv |DB sql |FILES blobs |MAIL queue |PAGES docs |TITLE text \"Notes\""
 	if got := strings.Join(names, "|"); got != want {
 		t.Errorf("env is %s, want %s", got, want)
 	}
@@ -182,5 +202,3 @@ func TestStrangeCalls(t *testing.T) {
 		t.Errorf("counted %+v", s)
 	}
 }
-
-var _ = bytes.Clone

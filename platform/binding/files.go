@@ -1,7 +1,6 @@
 package binding
 
 import (
-	"bytes"
 	"context"
 	"crypto/md5"
 	"crypto/sha256"
@@ -9,8 +8,6 @@ import (
 	"encoding/json"
 	"hash"
 	"io"
-	"net/url"
-	"strconv"
 	"strings"
 	"time"
 
@@ -26,98 +23,20 @@ func (u user) files(f *storage.Files) *storage.Files {
 	return f.User(*u.User)
 }
 
-// fileMeta is what is stored with a file: what HTTP says of it and the code's own
-// words.
-type fileMeta struct {
-	HTTP   map[string]string `json:"http,omitempty"` // contentLanguage, contentDisposition, contentEncoding, cacheControl, cacheExpiry
-	Custom map[string]string `json:"custom,omitempty"`
-}
-
-// contentType is the one word of HTTP that storage keeps itself.
-const contentType = "contentType"
-
-func (m fileMeta) options() (o storage.FileOptions, err error) {
-	o.Type = m.HTTP[contentType]
-	rest := fileMeta{HTTP: map[string]string{}, Custom: m.Custom}
-	for name, text := range m.HTTP {
-		if name != contentType {
-			rest.HTTP[name] = text
-		}
-	}
-	if len(rest.HTTP)+len(rest.Custom) > 0 {
-		o.Meta, err = json.Marshal(rest)
-	}
-	return o, err
-}
-
-func fileMetaOf(info storage.FileInfo) (m fileMeta) {
-	if len(info.Meta) > 0 && json.Unmarshal(info.Meta, &m) != nil {
-		m = fileMeta{} // it was not written here
-	}
-	if m.HTTP == nil {
-		m.HTTP = map[string]string{}
-	}
-	m.HTTP[contentType] = info.Type
-	return m
-}
-
-// fileView is a file as bindings.js reads it.
-type fileView struct {
-	fileMeta
-	Key      string `json:"key"`
-	Version  string `json:"version"`
-	Size     int64  `json:"size"`
-	ETag     string `json:"etag"`
-	SHA256   string `json:"sha256"`
-	Uploaded int64  `json:"uploaded"` // milliseconds of the epoch
-	Range    *part  `json:"range,omitempty"`
-	Unmet    bool   `json:"unmet,omitempty"` // the condition did not hold: there is no body
-}
-
-type part struct {
-	Offset int64 `json:"offset"`
-	Length int64 `json:"length"`
-}
-
-func viewOf(info storage.FileInfo) fileView {
-	return fileView{fileMeta: fileMetaOf(info), Key: info.Key, Version: strconv.FormatInt(info.Version, 10), Size: info.Size,
-		ETag: info.ETag, SHA256: info.ETag, Uploaded: info.Modified.UnixMilli()}
-}
-
-// condition is R2Conditional.
-type condition struct {
-	Match     []string `json:"match"`
-	NoneMatch []string `json:"noneMatch"`
-	Before    *float64 `json:"before"` // milliseconds of the epoch
-	After     *float64 `json:"after"`
-}
-
-func (c *condition) storage() (s storage.Condition) {
-	if c == nil {
-		return s
-	}
-	at := func(ms *float64) time.Time {
-		if ms == nil {
-			return time.Time{}
-		}
-		return time.UnixMilli(int64(*ms))
-	}
-	return storage.Condition{Match: c.Match, NoneMatch: c.NoneMatch, UnmodifiedSince: at(c.Before), ModifiedSince: at(c.After)}
+type fileKey struct {
+	user
+	Key string `json:"key"`
 }
 
 // fileMethods is the shape of Cloudflare's R2, and signed addresses.
-func fileMethods(name string, f *storage.Files, origin string) methods {
-	type one struct {
-		user
-		Key string `json:"key"`
-	}
+func (a *App) fileMethods(name string, f *storage.Files) methods {
 	return methods{
-		"head": on(func(ctx context.Context, _ request, a one) (script.Reply, error) {
-			info, there, err := a.files(f).Head(ctx, a.Key)
-			if err != nil || !there {
+		"head": on(func(ctx context.Context, _ request, a fileKey) (script.Reply, error) {
+			info, ok, err := a.files(f).Head(ctx, a.Key)
+			if err != nil || !ok {
 				return done(err)
 			}
-			return value(viewOf(info))
+			return value(infoOf(info))
 		}),
 		"get": on(getFile(f)),
 		"put": on(putFile(f)),
@@ -132,55 +51,150 @@ func fileMethods(name string, f *storage.Files, origin string) methods {
 		"begin":      on(beginUpload(f)),
 		"uploadPart": on(putPart(f)),
 		"complete":   on(completeUpload(f)),
-		"abort": on(func(ctx context.Context, _ request, a uploadArgs) (script.Reply, error) {
+		"abort": on(func(ctx context.Context, _ request, a uploadKey) (script.Reply, error) {
 			return done(a.files(f).AbortUpload(ctx, a.Key, a.Upload))
 		}),
-		"sign": on(signFile(name, f, origin)),
+		"sign": on(a.signFile(name, f)),
 	}
 }
 
+// fileMeta is what is stored beside a file, in one text.
+type fileMeta struct {
+	HTTP   map[string]string `json:"h,omitempty"`
+	Custom map[string]string `json:"c,omitempty"`
+}
+
+// The names of HTTP metadata; contentType is the file's type.
+func isHTTPName(name string) bool {
+	switch name {
+	case "contentType", "contentLanguage", "contentDisposition", "contentEncoding", "cacheControl", "cacheExpiry":
+		return true
+	}
+	return false
+}
+
+// described is what a call says of a file that is to be.
+type described struct {
+	HTTP   map[string]string `json:"http"`
+	Custom map[string]string `json:"custom"`
+}
+
+// options are what storage keeps of it. Values become headers later, so they are
+// such as headers can have.
+func (d described) options() (o storage.FileOptions, err error) {
+	m := fileMeta{Custom: d.Custom, HTTP: map[string]string{}}
+	for name, v := range d.HTTP {
+		switch {
+		case !isHTTPName(name):
+			return o, fault.New(fault.Invalid, "there is no httpMetadata %q", clip(name))
+		case strings.ContainsFunc(v, func(c rune) bool { return c < ' ' || c > '~' }):
+			return o, fault.New(fault.Invalid, "httpMetadata.%s has a character that no header has", name)
+		case name == "contentType":
+			o.Type = v
+		default:
+			m.HTTP[name] = v
+		}
+	}
+	if len(m.HTTP)+len(m.Custom) > 0 {
+		o.Meta, err = json.Marshal(m)
+	}
+	return o, err
+}
+
+// fileInfo is a file as bindings.js reads it.
+type fileInfo struct {
+	Key      string            `json:"key"`
+	Version  int64             `json:"version"`
+	Size     int64             `json:"size"`
+	ETag     string            `json:"etag"` // also the sha256
+	Uploaded int64             `json:"uploaded"`
+	HTTP     map[string]string `json:"http"`
+	Custom   map[string]string `json:"custom,omitempty"`
+	Range    *span             `json:"range,omitempty"`
+	Unmet    bool              `json:"unmet,omitempty"` // there is no body, as the condition does not hold
+}
+
+// span is the part of a file that its body has.
+type span struct {
+	Offset int64 `json:"offset"`
+	Length int64 `json:"length"`
+}
+
+func metaOfFile(i storage.FileInfo) (m fileMeta) {
+	if len(i.Meta) > 0 {
+		_ = json.Unmarshal(i.Meta, &m) // it was written here
+	}
+	if m.HTTP == nil {
+		m.HTTP = map[string]string{}
+	}
+	m.HTTP["contentType"] = i.Type
+	return m
+}
+
+func infoOf(i storage.FileInfo) fileInfo {
+	m := metaOfFile(i)
+	return fileInfo{Key: i.Key, Version: i.Version, Size: i.Size, ETag: i.ETag, Uploaded: i.Modified.UnixMilli(), HTTP: m.HTTP, Custom: m.Custom}
+}
+
+// condition is what must hold of a file, in the words of bindings.js.
+type condition struct {
+	Match     []string `json:"match"`
+	NoneMatch []string `json:"noneMatch"`
+	Before    *int64   `json:"before"` // milliseconds of the epoch
+	After     *int64   `json:"after"`
+}
+
+func (c condition) storage() storage.Condition {
+	out := storage.Condition{Match: c.Match, NoneMatch: c.NoneMatch}
+	if c.Before != nil {
+		out.UnmodifiedSince = time.UnixMilli(*c.Before)
+	}
+	if c.After != nil {
+		out.ModifiedSince = time.UnixMilli(*c.After)
+	}
+	return out
+}
+
 type getFileArgs struct {
-	user
-	Key   string `json:"key"`
+	fileKey
 	Range *struct {
 		Offset int64 `json:"offset"`
 		Length int64 `json:"length"`
 		Suffix int64 `json:"suffix"`
 	} `json:"range"`
-	OnlyIf *condition `json:"onlyIf"`
+	OnlyIf condition `json:"onlyIf"`
 }
 
 func getFile(f *storage.Files) func(context.Context, request, getFileArgs) (script.Reply, error) {
 	return func(ctx context.Context, _ request, a getFileArgs) (script.Reply, error) {
-		var want *storage.Range
+		var part *storage.Range
 		if a.Range != nil {
-			want = &storage.Range{Offset: a.Range.Offset, Length: a.Range.Length, Suffix: a.Range.Suffix}
+			part = &storage.Range{Offset: a.Range.Offset, Length: a.Range.Length, Suffix: a.Range.Suffix}
 		}
-		found, err := a.files(f).Get(ctx, a.Key, want, a.OnlyIf.storage())
+		file, err := a.files(f).Get(ctx, a.Key, part, a.OnlyIf.storage())
 		if fault.KindOf(err) == fault.NotFound {
 			return done(nil)
 		}
 		if err != nil {
 			return script.Reply{}, err
 		}
-		view := viewOf(found.FileInfo)
-		view.Unmet = found.Body == nil
-		if want != nil && found.Body != nil {
-			view.Range = &part{found.Offset, found.Length}
+		out := infoOf(file.FileInfo)
+		out.Unmet = file.Body == nil
+		if part != nil && file.Body != nil {
+			out.Range = &span{file.Offset, file.Length}
 		}
-		reply, err := value(view)
-		reply.Body = found.Body
+		reply, err := value(out)
+		reply.Body = file.Body
 		return reply, err
 	}
 }
 
 type putFileArgs struct {
-	user
-	fileMeta
-	Key    string     `json:"key"`
-	OnlyIf *condition `json:"onlyIf"`
-	MD5    string     `json:"md5"`
-	SHA256 string     `json:"sha256"`
+	fileKey
+	described
+	OnlyIf condition `json:"onlyIf"`
+	MD5    string    `json:"md5"`
+	SHA256 string    `json:"sha256"`
 }
 
 func putFile(f *storage.Files) func(context.Context, request, putFileArgs) (script.Reply, error) {
@@ -190,101 +204,84 @@ func putFile(f *storage.Files) func(context.Context, request, putFileArgs) (scri
 			return script.Reply{}, err
 		}
 		o.If = a.OnlyIf.storage()
-		info, err := a.files(f).Put(ctx, a.Key, a.checked(r.stream()), o)
-		if a.OnlyIf != nil && fault.KindOf(err) == fault.Conflict {
-			return done(nil) // the condition does not hold: the code asked to be told
+		info, err := a.files(f).Put(ctx, a.Key, a.checked(r.Body), o)
+		if fault.KindOf(err) == fault.Conflict {
+			return done(nil) // the condition does not hold
 		}
 		if err != nil {
 			return script.Reply{}, err
 		}
-		return value(viewOf(info))
+		return value(infoOf(info))
 	}
 }
 
-// stream is the body of a call, empty where there is none.
-func (r request) stream() io.Reader {
-	if r.Body == nil {
-		return bytes.NewReader(nil)
+// checked is a body that ends with an error if it is not what the code said, so
+// that nothing of it is kept.
+func (a putFileArgs) checked(body io.Reader) io.Reader {
+	if body == nil {
+		body = strings.NewReader("")
 	}
-	return r.Body
-}
-
-// checked compares the bytes with the sums that the code gave, before their end.
-func (a putFileArgs) checked(from io.Reader) io.Reader {
 	if a.SHA256 != "" {
-		from = &summed{from, sha256.New(), a.SHA256, "sha256"}
+		body = &checksum{from: body, name: "sha256", sum: sha256.New(), want: a.SHA256}
 	}
 	if a.MD5 != "" {
-		from = &summed{from, md5.New(), a.MD5, "md5"}
+		body = &checksum{from: body, name: "md5", sum: md5.New(), want: a.MD5}
 	}
-	return from
+	return body
 }
 
-// summed fails at the end of a reader whose bytes are not those of the sum.
-type summed struct {
-	from io.Reader
-	hash hash.Hash
-	want string // in hex
-	name string
+type checksum struct {
+	from       io.Reader
+	name, want string
+	sum        hash.Hash
 }
 
 // Read implements io.Reader.
-func (s *summed) Read(p []byte) (int, error) {
-	n, err := s.from.Read(p)
-	s.hash.Write(p[:n])
-	if err == io.EOF && hex.EncodeToString(s.hash.Sum(nil)) != s.want {
-		err = fault.New(fault.Invalid, "the bytes do not have that %s", s.name)
+func (c *checksum) Read(p []byte) (int, error) {
+	n, err := c.from.Read(p)
+	c.sum.Write(p[:n])
+	if err == io.EOF && hex.EncodeToString(c.sum.Sum(nil)) != c.want {
+		return 0, fault.New(fault.Invalid, "the %s of the bytes is another than was said", c.name)
 	}
 	return n, err
 }
 
-type listFilesArgs struct {
-	user
-	Prefix     string `json:"prefix"`
-	Limit      int    `json:"limit"`
-	Cursor     string `json:"cursor"`
-	Delimiter  string `json:"delimiter"`
-	StartAfter string `json:"startAfter"`
+type listFileArgs struct {
+	listArgs
+	Delimiter string `json:"delimiter"`
 }
 
-func listFiles(f *storage.Files) func(context.Context, request, listFilesArgs) (script.Reply, error) {
-	return func(ctx context.Context, _ request, a listFilesArgs) (script.Reply, error) {
-		if a.StartAfter != "" {
-			return script.Reply{}, fault.New(fault.Invalid, "startAfter is not supported").WithHint("pass the cursor of the page before")
-		}
-		page, err := a.files(f).List(ctx, storage.FileListOptions{
-			ListOptions: storage.ListOptions{Prefix: a.Prefix, Limit: a.Limit, Cursor: a.Cursor}, Delimiter: a.Delimiter,
-		})
+func listFiles(f *storage.Files) func(context.Context, request, listFileArgs) (script.Reply, error) {
+	return func(ctx context.Context, _ request, a listFileArgs) (script.Reply, error) {
+		page, err := a.files(f).List(ctx, storage.FileListOptions{Delimiter: a.Delimiter,
+			ListOptions: storage.ListOptions{Prefix: a.Prefix, Limit: a.Limit, Cursor: a.Cursor}})
 		if err != nil {
 			return script.Reply{}, err
 		}
 		out := struct {
-			Objects  []fileView `json:"objects"`
+			Objects  []fileInfo `json:"objects"`
 			Prefixes []string   `json:"prefixes"`
 			Cursor   string     `json:"cursor,omitempty"`
-		}{make([]fileView, len(page.Files)), append([]string{}, page.Prefixes...), page.Cursor}
+		}{make([]fileInfo, len(page.Files)), append([]string{}, page.Prefixes...), page.Cursor}
 		for i, info := range page.Files {
-			out.Objects[i] = viewOf(info)
+			out.Objects[i] = infoOf(info)
 		}
 		return value(out)
 	}
 }
 
-type uploadArgs struct {
-	user
-	Key    string `json:"key"`
+type uploadKey struct {
+	fileKey
 	Upload string `json:"upload"`
 }
 
 func beginUpload(f *storage.Files) func(context.Context, request, struct {
-	user
-	fileMeta
-	Key string `json:"key"`
+	fileKey
+	described
 }) (script.Reply, error) {
 	return func(ctx context.Context, _ request, a struct {
-		user
-		fileMeta
-		Key string `json:"key"`
+		fileKey
+		described
 	}) (script.Reply, error) {
 		o, err := a.options()
 		if err != nil {
@@ -298,83 +295,47 @@ func beginUpload(f *storage.Files) func(context.Context, request, struct {
 	}
 }
 
-type putPartArgs struct {
-	uploadArgs
+type part struct {
+	Part int    `json:"part"`
+	ETag string `json:"etag"`
+}
+
+func putPart(f *storage.Files) func(context.Context, request, struct {
+	uploadKey
 	Part int `json:"part"`
-}
-
-func putPart(f *storage.Files) func(context.Context, request, putPartArgs) (script.Reply, error) {
-	return func(ctx context.Context, r request, a putPartArgs) (script.Reply, error) {
-		p, err := a.files(f).PutPart(ctx, a.Key, a.Upload, a.Part, r.stream())
+}) (script.Reply, error) {
+	return func(ctx context.Context, r request, a struct {
+		uploadKey
+		Part int `json:"part"`
+	}) (script.Reply, error) {
+		body := r.Body
+		if body == nil {
+			body = strings.NewReader("")
+		}
+		p, err := a.files(f).PutPart(ctx, a.Key, a.Upload, a.Part, body)
 		if err != nil {
 			return script.Reply{}, err
 		}
-		return value(map[string]any{"part": p.Number, "etag": p.ETag})
+		return value(part{p.Number, p.ETag})
 	}
 }
 
-type completeArgs struct {
-	uploadArgs
-	Parts []struct {
-		Part int    `json:"part"`
-		ETag string `json:"etag"`
-	} `json:"parts"`
-}
-
-func completeUpload(f *storage.Files) func(context.Context, request, completeArgs) (script.Reply, error) {
-	return func(ctx context.Context, _ request, a completeArgs) (script.Reply, error) {
-		parts := make([]storage.Part, len(a.Parts))
+func completeUpload(f *storage.Files) func(context.Context, request, struct {
+	uploadKey
+	Parts []part `json:"parts"`
+}) (script.Reply, error) {
+	return func(ctx context.Context, _ request, a struct {
+		uploadKey
+		Parts []part `json:"parts"`
+	}) (script.Reply, error) {
+		list := make([]storage.Part, len(a.Parts))
 		for i, p := range a.Parts {
-			parts[i] = storage.Part{Number: p.Part, ETag: p.ETag}
+			list[i] = storage.Part{Number: p.Part, ETag: p.ETag}
 		}
-		info, err := a.files(f).CompleteUpload(ctx, a.Key, a.Upload, parts)
+		info, err := a.files(f).CompleteUpload(ctx, a.Key, a.Upload, list)
 		if err != nil {
 			return script.Reply{}, err
 		}
-		return value(viewOf(info))
+		return value(infoOf(info))
 	}
-}
-
-// SignedPrefix is where signed addresses begin: the store's name and the key follow.
-const SignedPrefix = "/_fazt/blob/"
-
-type signArgs struct {
-	user
-	Key     string `json:"key"`
-	Method  string `json:"method"`
-	Expires int64  `json:"expires"` // seconds from now
-}
-
-func signFile(name string, f *storage.Files, origin string) func(context.Context, request, signArgs) (script.Reply, error) {
-	return func(_ context.Context, _ request, a signArgs) (script.Reply, error) {
-		const longest = 7 * 24 * 3600
-		if a.Expires < 1 || a.Expires > longest {
-			return script.Reply{}, fault.New(fault.Invalid, "expires is from 1 second to a week")
-		}
-		q := url.Values{"sig": {a.files(f).Sign(a.Method, a.Key, time.Now().Add(time.Duration(a.Expires)*time.Second))}}
-		if a.User != nil {
-			q.Set("user", *a.User)
-		}
-		path := a.Key
-		if !plainPath(a.Key) {
-			path = "file"
-			q.Set("key", a.Key)
-		}
-		at := url.URL{Path: SignedPrefix + name + "/" + path, RawQuery: q.Encode()}
-		return value(map[string]string{"url": origin + at.String()})
-	}
-}
-
-// plainPath tells whether a key can stand in a path as it is: the edge refuses or
-// cleans what could be read in two ways.
-func plainPath(key string) bool {
-	if strings.ContainsFunc(key, func(r rune) bool { return r < ' ' || r == 0x7f || r == '\\' || r == '%' }) {
-		return false
-	}
-	for part := range strings.SplitSeq(key, "/") {
-		if part == "" || part == "." || part == ".." {
-			return false
-		}
-	}
-	return true
 }

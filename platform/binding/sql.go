@@ -2,9 +2,7 @@ package binding
 
 import (
 	"context"
-	"encoding/json"
 	"strconv"
-	"time"
 
 	"github.com/fazt-sh/fazt/platform/fault"
 	"github.com/fazt-sh/fazt/platform/script"
@@ -17,9 +15,6 @@ type statement struct {
 	Params []param `json:"params"`
 }
 
-// maxBatch is how many statements one batch has.
-const maxBatch = 100
-
 func (s statement) storage() storage.Statement {
 	out := storage.Statement{Query: s.SQL, Args: make([]any, len(s.Params))}
 	for i, p := range s.Params {
@@ -28,60 +23,9 @@ func (s statement) storage() storage.Statement {
 	return out
 }
 
-// where says which database is meant: the app's or a user's, and whether within a
-// transaction.
-type where struct {
-	user
+// within names the transaction that a statement is part of; empty is one of its own.
+type within struct {
 	Tx string `json:"tx"`
-}
-
-// sqlRunner is what statements run in: a database, or a transaction of it.
-type sqlRunner interface {
-	Query(ctx context.Context, s storage.Statement) (storage.Result, error)
-	Batch(ctx context.Context, list []storage.Statement) ([]storage.Result, error)
-	Exec(ctx context.Context, script string) (int, error)
-}
-
-// database is the app's tables, each statement for itself.
-type database struct{ *storage.SQL }
-
-func (d database) Query(ctx context.Context, s storage.Statement) (storage.Result, error) {
-	return d.All(ctx, s)
-}
-
-func (d database) Exec(ctx context.Context, script string) (int, error) {
-	done, err := d.SQL.Exec(ctx, script)
-	return done.Count, err
-}
-
-// session is an open transaction. Its statements end with it, not with the call.
-type session struct{ *storage.Transaction }
-
-func (t session) Query(_ context.Context, s storage.Statement) (storage.Result, error) {
-	return t.All(s)
-}
-
-func (t session) Batch(_ context.Context, list []storage.Statement) ([]storage.Result, error) {
-	return t.Transaction.Batch(list)
-}
-
-func (t session) Exec(_ context.Context, script string) (int, error) {
-	return t.Transaction.Exec(script)
-}
-
-// run gives fn what the call means.
-func (w where) run(r request, s *storage.SQL, fn func(sqlRunner) error) error {
-	if w.User != nil {
-		s = s.User(*w.User)
-	}
-	if w.Tx == "" {
-		return fn(database{s})
-	}
-	t, err := r.find(w.Tx)
-	if err != nil {
-		return err
-	}
-	return fn(session{t})
 }
 
 // sqlMethods is the shape of Cloudflare's D1, and transactions.
@@ -90,98 +34,123 @@ func sqlMethods(_ string, s *storage.SQL) methods {
 		"query": on(querySQL(s)),
 		"batch": on(batchSQL(s)),
 		"exec":  on(execSQL(s)),
-		"begin": on(func(ctx context.Context, r request, a struct{ user }) (script.Reply, error) {
-			of := s
-			if a.User != nil {
-				of = s.User(*a.User)
-			}
-			id, err := r.begin(ctx, of)
+		"begin": on(func(ctx context.Context, r request, _ struct{}) (script.Reply, error) {
+			id, err := r.begin(ctx, s)
 			if err != nil {
 				return script.Reply{}, err
 			}
 			return value(map[string]string{"tx": id})
 		}),
-		"commit":   on(func(_ context.Context, r request, a where) (script.Reply, error) { return done(r.end(a.Tx, true)) }),
-		"rollback": on(func(_ context.Context, r request, a where) (script.Reply, error) { return done(r.end(a.Tx, false)) }),
+		"commit":   on(func(_ context.Context, r request, a within) (script.Reply, error) { return done(r.end(a.Tx, true)) }),
+		"rollback": on(func(_ context.Context, r request, a within) (script.Reply, error) { return done(r.end(a.Tx, false)) }),
 	}
 }
 
 type queryArgs struct {
-	where
+	within
 	statement
-	Most int `json:"most"` // rows that are wanted; 0 is all
+	First bool `json:"first"` // no more than one row is wanted
 }
 
 func querySQL(s *storage.SQL) func(context.Context, request, queryArgs) (script.Reply, error) {
-	return func(ctx context.Context, r request, a queryArgs) (reply script.Reply, err error) {
-		begun := time.Now()
-		err = a.run(r, s, func(on sqlRunner) error {
-			found, err := on.Query(ctx, a.statement.storage())
-			if a.Most > 0 && len(found.Rows) > a.Most {
-				found.Rows = found.Rows[:a.Most]
-			}
-			reply.Value = appendResult(nil, found, time.Since(begun))
-			return err
-		})
+	return func(ctx context.Context, r request, a queryArgs) (script.Reply, error) {
+		found, err := a.run(ctx, r, s)
 		if err != nil {
-			reply.Value = nil
+			return script.Reply{}, err
 		}
-		return reply, err
+		if a.First && len(found.Rows) > 1 {
+			found.Rows = found.Rows[:1]
+		}
+		return script.Reply{Value: appendResult(nil, found)}, nil
+	}
+}
+
+func (a queryArgs) run(ctx context.Context, r request, s *storage.SQL) (storage.Result, error) {
+	switch {
+	case a.Tx != "":
+		tx, err := r.find(a.Tx)
+		if err != nil {
+			return storage.Result{}, err
+		}
+		return tx.All(a.storage())
+	case a.First:
+		return s.First(ctx, a.storage())
+	default:
+		return s.All(ctx, a.storage())
 	}
 }
 
 type batchArgs struct {
-	where
+	within
 	Statements []statement `json:"statements"`
 }
 
 func batchSQL(s *storage.SQL) func(context.Context, request, batchArgs) (script.Reply, error) {
-	return func(ctx context.Context, r request, a batchArgs) (reply script.Reply, err error) {
-		if len(a.Statements) > maxBatch {
-			return reply, fault.New(fault.Invalid, "a batch of %d statements, %d are the most", len(a.Statements), maxBatch)
-		}
+	return func(ctx context.Context, r request, a batchArgs) (script.Reply, error) {
 		list := make([]storage.Statement, len(a.Statements))
-		for i, s := range a.Statements {
-			list[i] = s.storage()
+		for i, st := range a.Statements {
+			list[i] = st.storage()
 		}
-		begun := time.Now()
-		var all []storage.Result
-		if err = a.run(r, s, func(on sqlRunner) error { all, err = on.Batch(ctx, list); return err }); err != nil {
-			return reply, err
+		all, err := a.run(ctx, r, s, list)
+		if err != nil {
+			return script.Reply{}, err
 		}
 		b := []byte(`{"results":[`)
 		for i, found := range all {
 			if i > 0 {
 				b = append(b, ',')
 			}
-			b = appendResult(b, found, time.Since(begun))
+			b = appendResult(b, found)
 		}
 		return script.Reply{Value: append(b, "]}"...)}, nil
 	}
 }
 
-func execSQL(s *storage.SQL) func(context.Context, request, struct {
-	where
+// run is all or none of the statements; within a transaction they are part of it,
+// and whoever catches the error of one keeps those before it.
+func (a batchArgs) run(ctx context.Context, r request, s *storage.SQL, list []storage.Statement) ([]storage.Result, error) {
+	if a.Tx == "" {
+		return s.Batch(ctx, list)
+	}
+	tx, err := r.find(a.Tx)
+	if err != nil {
+		return nil, err
+	}
+	all := make([]storage.Result, len(list))
+	for i, st := range list {
+		if all[i], err = tx.All(st); err != nil {
+			return nil, fault.Wrap(fault.KindOf(err), err, "statement %d", i+1)
+		}
+	}
+	return all, nil
+}
+
+type execArgs struct {
+	within
 	SQL string `json:"sql"`
-}) (script.Reply, error) {
-	return func(ctx context.Context, r request, a struct {
-		where
-		SQL string `json:"sql"`
-	}) (script.Reply, error) {
-		begun := time.Now()
-		n := 0
-		err := a.run(r, s, func(on sqlRunner) (err error) { n, err = on.Exec(ctx, a.SQL); return err })
+}
+
+func execSQL(s *storage.SQL) func(context.Context, request, execArgs) (script.Reply, error) {
+	return func(ctx context.Context, r request, a execArgs) (script.Reply, error) {
+		var done storage.Executed
+		var err error
+		if a.Tx == "" {
+			done, err = s.Exec(ctx, a.SQL)
+		} else if tx, missing := r.find(a.Tx); missing == nil {
+			done.Count, err = tx.Exec(a.SQL)
+		} else {
+			err = missing
+		}
 		if err != nil {
 			return script.Reply{}, err
 		}
-		return value(map[string]any{"count": n, "duration": millis(time.Since(begun))})
+		return value(map[string]any{"count": done.Count, "duration": float64(done.Duration.Microseconds()) / 1000})
 	}
 }
 
 // appendResult writes rows as arrays under one list of columns. It does without
-// encoding/json's reflection, which costs a call of a hundred rows more than
-// SQLite does.
-func appendResult(b []byte, r storage.Result, took time.Duration) json.RawMessage {
+// encoding/json's reflection, as rows are what most calls are about.
+func appendResult(b []byte, r storage.Result) []byte {
 	b = append(b, `{"columns":[`...)
 	for i, c := range r.Columns {
 		if i > 0 {
@@ -203,10 +172,10 @@ func appendResult(b []byte, r storage.Result, took time.Duration) json.RawMessag
 		}
 		b = append(b, ']')
 	}
-	b = strconv.AppendInt(append(b, `],"changes":`...), r.Meta.Changes, 10)
-	b = strconv.AppendInt(append(b, `,"last":`...), r.Meta.LastRowID, 10)
-	b = strconv.AppendFloat(append(b, `,"duration":`...), millis(took), 'f', 3, 64)
+	m := r.Meta
+	b = strconv.AppendInt(append(b, `],"changes":`...), m.Changes, 10)
+	b = strconv.AppendInt(append(b, `,"written":`...), m.RowsWritten, 10)
+	b = strconv.AppendInt(append(b, `,"last":`...), m.LastRowID, 10)
+	b = strconv.AppendFloat(append(b, `,"duration":`...), float64(m.Duration.Microseconds())/1000, 'f', 3, 64)
 	return append(b, '}')
 }
-
-func millis(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }

@@ -9,18 +9,19 @@ import (
 	"github.com/fazt-sh/fazt/platform/storage"
 )
 
-var errOver = fault.New(fault.Invalid, "this transaction is over").WithHint("await what is done in it")
-
 // transactions are those that an invocation has open, by a name that nobody can
-// guess. One that the code forgets is undone by storage when its time is over.
+// guess. What is not ended by the code ends with the invocation's context, or when
+// it has kept the app's other writes waiting for too long.
 type transactions struct {
 	mu   sync.Mutex
 	open map[string]*storage.Transaction // guarded by mu
 }
 
+var errOver = fault.New(fault.Conflict, "the transaction has ended").WithHint("await all that is done in it")
+
 // begin opens a transaction. It waits for those that are before it.
 func (all *transactions) begin(ctx context.Context, s *storage.SQL) (string, error) {
-	t, err := s.Begin(ctx)
+	tx, err := s.Begin(ctx)
 	if err != nil {
 		return "", err
 	}
@@ -30,22 +31,22 @@ func (all *transactions) begin(ctx context.Context, s *storage.SQL) (string, err
 		all.open = map[string]*storage.Transaction{}
 	}
 	id := rand.Text()
-	all.open[id] = t
+	all.open[id] = tx
 	return id, nil
 }
 
 func (all *transactions) find(id string) (*storage.Transaction, error) {
 	all.mu.Lock()
 	defer all.mu.Unlock()
-	if t := all.open[id]; t != nil {
-		return t, nil
+	if tx := all.open[id]; tx != nil {
+		return tx, nil
 	}
 	return nil, errOver
 }
 
 // end keeps or undoes what a transaction did.
 func (all *transactions) end(id string, keep bool) error {
-	t, err := all.find(id)
+	tx, err := all.find(id)
 	if err != nil {
 		return err
 	}
@@ -53,7 +54,7 @@ func (all *transactions) end(id string, keep bool) error {
 	delete(all.open, id)
 	all.mu.Unlock()
 	if keep {
-		return t.Commit()
+		return tx.Commit()
 	}
-	return t.Rollback()
+	return tx.Rollback()
 }

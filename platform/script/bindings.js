@@ -90,18 +90,8 @@ function asBytes(v) {
   return null;
 }
 
-function toBase64(bytes) {
-  let s = "";
-  for (let i = 0; i < bytes.length; i += 8192) s += String.fromCharCode.apply(null, bytes.subarray(i, i + 8192));
-  return btoa(s);
-}
-
-function fromBase64(s) {
-  const raw = atob(s);
-  const bytes = new Uint8Array(raw.length);
-  for (let i = 0; i < raw.length; i++) bytes[i] = raw.charCodeAt(i);
-  return bytes;
-}
+const toBase64 = (bytes) => bytes.toBase64();
+const fromBase64 = (s) => Uint8Array.fromBase64(s);
 
 // drain reads a body to its end.
 async function drain(body) {
@@ -164,7 +154,7 @@ class Port {
   // view is the same for one user. A view of a view would leave it.
   view(u) {
     const user = userId(`${this.name}.user`, u);
-    if (this.more) refuse(`${this.name}.user`, this.more.user ? "this is a user's view already" : "not within a transaction");
+    if (this.more) refuse(`${this.name}.user`, "this is a user's view already");
     return new Port(this.name, this.call, { user });
   }
 }
@@ -318,17 +308,14 @@ function fromSQL(v) {
   return Number(v.$n);
 }
 
-const SQL_META = (v) => ({
-  duration: v.duration, changes: v.changes, last_row_id: v.last, changed_db: v.changes > 0, rows_read: v.rows ? v.rows.length : 0, rows_written: v.changes,
-});
-
 function sqlResult(v) {
   const results = v.rows.map((row) => {
     const o = {};
     for (let i = 0; i < row.length; i++) o[v.columns[i]] = fromSQL(row[i]);
     return o;
   });
-  return { success: true, results, meta: SQL_META(v) };
+  const meta = { duration: v.duration, changes: v.changes, last_row_id: v.last, changed_db: v.written > 0, rows_read: results.length, rows_written: v.written };
+  return { success: true, results, meta };
 }
 
 let statementOf; // the text and parameters of a statement that an app hands back
@@ -349,8 +336,8 @@ class Statement {
   bind(...values) {
     return new Statement(this.#port, this.#sql, values.map((v, i) => toSQL(`bind: parameter ${i + 1}`, v)));
   }
-  async #query(most) {
-    return (await this.#port.send("query", { sql: this.#sql, params: this.#params, most })).value;
+  async #query(first) {
+    return (await this.#port.send("query", { sql: this.#sql, params: this.#params, first })).value;
   }
   async all() {
     return sqlResult(await this.#query());
@@ -359,7 +346,7 @@ class Statement {
     return sqlResult(await this.#query());
   }
   async first(column) {
-    const v = await this.#query(1);
+    const v = await this.#query(true);
     if (v.rows.length === 0) return null;
     if (column === undefined) return sqlResult(v).results[0];
     const at = v.columns.indexOf(text("first: column", column));
@@ -410,8 +397,8 @@ class SQL {
     await inside.send("commit", {});
     return result;
   }
-  user(u) {
-    return new SQL(this.#port.view(u));
+  user() {
+    refuse(`${this.#port.name}.user`, "tables of SQL have no view of one user; keep the id in a column and compare it");
   }
 }
 
@@ -450,69 +437,6 @@ class Queue {
     return (await this.#port.send("send", { messages: list })).value.ids;
   }
 }
-
-// Message is one that came. What is said of it last counts.
-class Message {
-  #fates;
-  constructor(m, fates) {
-    this.#fates = fates;
-    this.id = m.id;
-    this.timestamp = new Date(m.timestamp);
-    this.attempts = m.attempts;
-    this.body = m.body;
-    Object.freeze(this);
-  }
-  ack() {
-    this.#fates.set(this.id, { id: this.id, ack: true });
-  }
-  retry(o) {
-    const set = options("retry", o, ["delaySeconds"]);
-    this.#fates.set(this.id, { id: this.id, delay: whole("retry: delaySeconds", set.delaySeconds, 0) });
-  }
-}
-
-class Batch {
-  #rest;
-  constructor(queue, messages, rest) {
-    this.#rest = rest;
-    this.queue = queue;
-    this.messages = Object.freeze(messages);
-    Object.freeze(this);
-  }
-  ackAll() {
-    this.#rest.fate = { ack: true };
-  }
-  retryAll(o) {
-    const set = options("retryAll", o, ["delaySeconds"]);
-    this.#rest.fate = { delay: whole("retryAll: delaySeconds", set.delaySeconds, 0) };
-  }
-}
-
-class Cron {
-  constructor(e) {
-    this.cron = e.cron;
-    this.scheduledTime = e.scheduledTime;
-    this.type = "scheduled";
-    Object.freeze(this);
-  }
-}
-
-// events makes of an event's data what its handler is called with, and a function
-// that tells afterwards what the handler decided. A message of which nothing was
-// said is done with if the handler returns, and comes again if it throws; that is
-// the caller's to know.
-export const events = Object.freeze({
-  queue(data) {
-    const fates = new Map();
-    const rest = { fate: null };
-    const batch = new Batch(data.queue, data.messages.map((m) => new Message(m, fates)), rest);
-    const result = () => ({ messages: data.messages.map((m) => fates.get(m.id) ?? (rest.fate && { id: m.id, ...rest.fate })).filter(Boolean) });
-    return [batch, result];
-  },
-  scheduled(data) {
-    return [new Cron(data), () => null];
-  },
-});
 
 // --- service and assets ---------------------------------------------------------------
 
@@ -679,7 +603,7 @@ class Upload {
 }
 
 const PUT = ["httpMetadata", "customMetadata", "onlyIf", "md5", "sha256", "storageClass"];
-const BLOB_LIST = ["limit", "prefix", "cursor", "delimiter", "startAfter", "include"];
+const BLOB_LIST = ["limit", "prefix", "cursor", "delimiter", "include"];
 
 class Blobs {
   #port;
@@ -726,7 +650,7 @@ class Blobs {
     const set = options(what, o, BLOB_LIST);
     const word = (name) => (set[name] === undefined || set[name] === null ? undefined : text(`${what}: ${name}`, set[name]));
     const { value } = await this.#port.send("list", {
-      limit: whole(`${what}: limit`, set.limit, 1, 1000), prefix: word("prefix"), cursor: word("cursor"), delimiter: word("delimiter"), startAfter: word("startAfter"),
+      limit: whole(`${what}: limit`, set.limit, 1, 1000), prefix: word("prefix"), cursor: word("cursor"), delimiter: word("delimiter"),
     });
     return {
       objects: value.objects.map((v) => new BlobInfo(v)), delimitedPrefixes: value.prefixes, truncated: Boolean(value.cursor), ...(value.cursor ? { cursor: value.cursor } : {}),
@@ -936,7 +860,7 @@ class Docs {
 
 // --- what the engine takes -------------------------------------------------------------
 
-fix(Port, KV, Statement, SQL, Queue, Message, Batch, Cron, Fetcher, BlobInfo, BlobBody, Upload, Blobs, Found, Collection, Docs);
+fix(Port, KV, Statement, SQL, Queue, Fetcher, BlobInfo, BlobBody, Upload, Blobs, Found, Collection, Docs);
 
 const factory = (C) => (name, config, call) => new C(new Port(name, call));
 
