@@ -92,16 +92,6 @@ func (w *world) call(ctx context.Context, target, method, args string, body ...s
 	return out
 }
 
-// must is a call that is answered.
-func (w *world) must(t testing.TB, target, method, args string, body ...string) reply {
-	t.Helper()
-	r := w.call(t.Context(), target, method, args, body...)
-	if r.err != nil {
-		t.Fatalf("%s.%s(%s): %v", target, method, args, r.err)
-	}
-	return r
-}
-
 // step is a call and what it comes to.
 type step struct {
 	method, args string
