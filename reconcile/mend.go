@@ -3,6 +3,7 @@ package reconcile
 import (
 	"context"
 	"io"
+	"io/fs"
 	"maps"
 	"slices"
 	"strings"
@@ -89,6 +90,7 @@ func (l *Loop) mend(ctx context.Context, p *pass) {
 type place struct {
 	app  spec.Object
 	file spec.File
+	made bool // the file is no file of the repository: it was made of some
 }
 
 func placesOf(served []spec.Object, blob string) (list []place) {
@@ -98,8 +100,11 @@ func placesOf(served []spec.Object, blob string) (list []place) {
 		}
 		for _, f := range o.Content.Files {
 			if f.Blob == blob {
-				list = append(list, place{o, f})
+				list = append(list, place{app: o, file: f})
 			}
+		}
+		if slices.Contains(o.Content.Program.Blobs(), blob) {
+			list = append(list, place{app: o, file: spec.File{Path: "the program", Blob: blob}, made: true})
 		}
 	}
 	return list
@@ -121,6 +126,9 @@ func (l *Loop) mendAt(ctx context.Context, p *pass, at place) error {
 	if l.config.Mend == nil {
 		return fault.New(fault.Unavailable, "the target keeps no files")
 	}
+	if at.made {
+		return fault.New(fault.Unavailable, "the program of %s is damaged", at.app.Addr).WithHint("it is made again with the next change of the app's files")
+	}
 	from, err := l.again(ctx, p, at.app, at.file.Path)
 	if err != nil {
 		return err
@@ -131,18 +139,32 @@ func (l *Loop) mendAt(ctx context.Context, p *pass, at place) error {
 
 // again opens a file of a release in the revision that the release was made of,
 // or in the folder that is being applied.
-func (l *Loop) again(ctx context.Context, p *pass, app spec.Object, path string) (_ io.ReadCloser, err error) {
-	var art source.Artifact
-	switch {
-	case p != nil && p.apply != nil:
-		art = p.art
-	case l.config.Source != nil:
-		if art, err = l.config.Source.At(ctx, app.Revision); err != nil {
-			return nil, err
-		}
-	default:
-		return nil, fault.New(fault.Unavailable, "its bytes are damaged, and there is no repository to fetch them from").
-			WithHint("apply the folder again: fazt apply DIR; to go back, choose another release: fazt history")
+func (l *Loop) again(ctx context.Context, p *pass, app spec.Object, path string) (io.ReadCloser, error) {
+	art, err := l.origin(ctx, p, app)
+	if err != nil {
+		return nil, err
 	}
 	return opener(art.Tree)(app, path)
+}
+
+// folderAgain opens the folder that a release was built of.
+func (l *Loop) folderAgain(ctx context.Context, p *pass, app spec.Object) (fs.FS, error) {
+	art, err := l.origin(ctx, p, app)
+	if err != nil {
+		return nil, err
+	}
+	return folder(art.Tree)(app)
+}
+
+// origin is the revision that a release was made of, or the folder that is being
+// applied.
+func (l *Loop) origin(ctx context.Context, p *pass, app spec.Object) (source.Artifact, error) {
+	switch {
+	case p != nil && p.apply != nil:
+		return p.art, nil
+	case l.config.Source != nil:
+		return l.config.Source.At(ctx, app.Revision)
+	}
+	return source.Artifact{}, fault.New(fault.Unavailable, "its bytes are damaged, and there is no repository to fetch them from").
+		WithHint("apply the folder again: fazt apply DIR; to go back, choose another release: fazt history")
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"io/fs"
 	"runtime/debug"
 	"slices"
 	"time"
@@ -231,7 +232,7 @@ func (l *Loop) input(p *pass, stalled map[spec.Addr]spec.Diagnostics, generation
 		Revision: p.revision(), Node: p.loaded.spec.Node, Engine: l.config.Engine, Generation: generation,
 	}
 	if p.apply != nil {
-		in.AllowPrune = p.apply.AllowPrune
+		in.AllowPrune, in.AllowHosts = p.apply.AllowPrune, p.apply.AllowHosts
 	}
 	return in
 }
@@ -279,7 +280,7 @@ func (l *Loop) allow(ctx context.Context, p *pass) error {
 // refusal is why the plan is not to be carried out; nil also where somebody has
 // approved it.
 func (l *Loop) refusal(p *pass) *plan.Refusal {
-	if r := p.plan.Refused; r == nil || r.Code != plan.RefusedPrune || !p.follows() || !l.approved(p.art.Revision) {
+	if r := p.plan.Refused; r == nil || r.Code == plan.RefusedEmpty || !p.follows() || !l.approved(p.art.Revision) {
 		return r
 	}
 	return nil
@@ -353,15 +354,16 @@ func isAre(addrs []spec.Addr) string {
 // the rest is staged again without both.
 func (l *Loop) stage(ctx context.Context, p *pass) (err error) {
 	desired := Desired{Revision: p.revision(), Node: p.loaded.spec.Node}
-	desired.Files = opener(p.art.Tree)
+	desired.Files, desired.Folder = opener(p.art.Tree), folder(p.art.Tree)
 	if p.adjust != nil { // out of the node's own store, and else out of the release's own revision
 		desired.Verify = true
 		desired.Files = func(app spec.Object, path string) (io.ReadCloser, error) { return l.again(ctx, p, app, path) }
+		desired.Folder = func(app spec.Object) (fs.FS, error) { return l.folderAgain(ctx, p, app) }
 	}
 	stalled := p.loaded.stalled
 	for {
 		want := plan.Wanted(l.input(p, stalled, l.last.Generation))
-		desired.Objects = p.released(want)
+		desired.Objects = l.housed(p, p.released(want))
 		if p.staged, err = l.config.Target.Stage(ctx, desired); err != nil {
 			p.staged = nil
 			return err

@@ -36,6 +36,7 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"io/fs"
 	"time"
 
 	"github.com/fazt-sh/fazt/reconcile/source"
@@ -84,6 +85,9 @@ type Desired struct {
 	// Files opens a file of an app's manifest. It is only asked for files that
 	// the target does not have.
 	Files func(app spec.Object, path string) (io.ReadCloser, error)
+	// Folder opens the folder of an app's content, for a release that is to be
+	// built. It is nil where there is no revision.
+	Folder func(app spec.Object) (fs.FS, error)
 	// Verify has the bytes that the target has of changed apps read again: they
 	// were put by long ago.
 	Verify bool

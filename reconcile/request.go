@@ -65,6 +65,7 @@ type ApplyRequest struct {
 	Artifact   source.Artifact
 	Saved      *plan.Saved // the plan that is to be carried out; nil: whatever comes out
 	AllowPrune int         // how many apps may go; 0: the usual budget
+	AllowHosts int         // how many hosts may get their first certificate; 0: the usual number
 	ExpectPlan string      // id of the plan somebody agreed to; empty: whatever comes out
 	Actor      string
 	Trigger    string // empty is "apply"

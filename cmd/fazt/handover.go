@@ -31,17 +31,22 @@ const (
 	takeOverTime  = time.Minute // for the old process to finish and go
 )
 
-// succeed waits for SIGUSR2 and starts the process that comes next. It returns
+// handOverAsked returns where SIGUSR2 arrives, from now on: until somebody listens
+// for it, it would end the process.
+func handOverAsked() (asked chan os.Signal, stop func()) {
+	asked = make(chan os.Signal, 1)
+	signal.Notify(asked, syscall.SIGUSR2)
+	return asked, func() { signal.Stop(asked) }
+}
+
+// succeed waits to be asked and starts the process that comes next. It returns
 // without an error when that one is ready, so that this one can end.
 func (n *node) succeed(ctx context.Context) error {
-	asked := make(chan os.Signal, 1)
-	signal.Notify(asked, syscall.SIGUSR2)
-	defer signal.Stop(asked)
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-asked:
+		case <-n.cfg.handOver:
 		}
 		pid, err := n.startSuccessor()
 		if err == nil {

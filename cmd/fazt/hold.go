@@ -72,7 +72,7 @@ func holdOps(n *node) []op.Op {
 		})),
 		op.New(op.Row{
 			Name: "approve", Group: groupChange, Summary: "let one commit pass a guard that refused it", Effect: op.Change, Since: "0.2.0",
-			Detail: "For a commit that removes many apps at once, or that does not descend from what is applied, as after a forced push. " +
+			Detail: "For a commit that removes many apps at once, that asks for many first certificates, or that does not descend from what is applied, as after a forced push. " +
 				"Waits a day for its commit at most, and is used once.",
 			Examples: []op.Example{{Command: "approve 3f9c2e1 --reason 'the old shops are gone'"}},
 			Exits:    map[int]string{5: "the node follows no repository, or nobody can approve that commit", 6: "the node has never seen that commit"},

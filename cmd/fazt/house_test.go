@@ -28,13 +28,15 @@ var mayImport = map[string]struct {
 	"reconcile":          {[]string{"spec", "reconcile/plan", "reconcile/source", "platform/clock", "platform/fault", "platform/failpoint"}, "the loop is testable without a server"},
 	"reconcile/plan":     {[]string{"spec"}, "the difference is a pure function of two lists"},
 	"reconcile/source":   {[]string{"platform/fault", "platform/failpoint"}, "it knows files and revisions, not what they say"},
-	"edge":               {[]string{"spec", "edge/*", "platform/blob", "platform/fault", "platform/failpoint"}, "serving does not know how it is changed"},
+	"edge":               {[]string{"spec", "edge/*", "platform/*", "!platform/op"}, "serving does not know how it is changed"},
 	"edge/limit":         {nil, "it counts, and knows neither configuration nor routes"},
 	"edge/cert":          {[]string{"platform/fault"}, "it knows hosts and credentials, neither routes nor the language"},
+	"edge/function":      {[]string{"platform/script", "platform/fault"}, "it knows a program, not what a binding is made of"},
 	"edge/static":        {[]string{"edge/rewrite", "platform/blob", "platform/fault"}, "it serves a manifest and knows no configuration"},
 	"edge/listen":        {[]string{"platform/fault"}, "it knows connections, not what they carry"},
 	"edge/rewrite":       {[]string{"platform/fault"}, "it is a table of rules"},
 	"platform":           {[]string{"platform/*", "!platform/op"}, "it opens the ground in order"},
+	"platform/binding":   {[]string{"platform/egress", "platform/fault", "platform/queue", "platform/script", "platform/secret", "platform/storage"}, "it knows one app's own things, not how they came about"},
 	"platform/clock":     {nil, "it is a time that one can trust"},
 	"platform/fault":     {nil, "it is the ground floor"},
 	"platform/failpoint": {nil, "it is a name and nothing else in a release build"},
@@ -42,12 +44,18 @@ var mayImport = map[string]struct {
 	"platform/blob":      {[]string{"platform/fault", "platform/failpoint"}, "it stores bytes by digest"},
 	"platform/journal":   {[]string{"platform/sqlite", "platform/fault", "platform/failpoint"}, "it records what happened"},
 	"platform/release":   {[]string{"platform/sqlite", "platform/fault", "platform/failpoint"}, "it remembers generations"},
+	"platform/applog":    {[]string{"platform/fault"}, "it keeps lines, not what they are about"},
 	"platform/usage":     {[]string{"platform/sqlite", "platform/fault"}, "it counts bytes, not budgets"},
+	"platform/storage":   {[]string{"platform/sqlite", "platform/fault"}, "it keeps what apps keep, and knows neither HTTP nor a language"},
+	"platform/queue":     {[]string{"platform/sqlite", "platform/fault"}, "it keeps jobs and knows neither apps nor engines"},
 	"platform/child":     {[]string{"platform/fault"}, "it knows no payload"},
+	"platform/bundle":    {[]string{"platform/child", "platform/fault"}, "it makes a program and never runs one"},
 	"platform/script":    {[]string{"platform/script/web", "platform/child", "platform/fault"}, "it runs code and knows neither HTTP nor storage"},
 	"platform/op":        {[]string{"platform/fault"}, "it knows neither people nor journal"},
 
 	"platform/script/web": {[]string{"platform/fault"}, "it computes, and knows neither engine nor app"},
+	"platform/secret":     {[]string{"platform/fault"}, "it knows envelopes, not where they stand"},
+	"platform/egress":     {[]string{"platform/fault"}, "it knows hosts and addresses, not who asks"},
 }
 
 // doors names the one package that may import each third-party module, so that
@@ -67,9 +75,12 @@ var doors = map[string][]string{
 	"modernc.org/quickjs":                 {"platform/script"},
 	"modernc.org/libquickjs":              {"platform/script"}, // quickjs' own: how much memory a machine holds
 	"github.com/pressly/goose/v3":         {"platform/sqlite"},
+	"github.com/adhocore/gronx":           {"platform/queue"},
 	"github.com/klauspost/compress":       {"platform/blob"},
 	"github.com/andybalholm/brotli":       {"platform/blob"},
 	"github.com/landlock-lsm/go-landlock": {"platform/child"},
+	"github.com/evanw/esbuild":            {"platform/bundle"},
+	"github.com/tailscale/hujson":         {"platform/bundle"},
 	"github.com/caddyserver/certmagic":    {"edge/cert"},
 	"github.com/mholt/acmez/v3":           {"edge/cert"}, // CertMagic's own: what a CA says
 	"go.uber.org/zap":                     {"edge/cert"}, // CertMagic's logger
@@ -79,6 +90,7 @@ var doors = map[string][]string{
 	"github.com/danielgtaylor/huma/v2":    {"platform/op"},
 	"golang.org/x/term":                   {"platform/op"},
 	"golang.org/x/time":                   {"edge/limit"},
+	"filippo.io/age":                      {"platform/secret"},
 	"golang.org/x/sys":                    {"platform/child", "platform/blob", "platform", "cmd/fazt"}, // system calls, not a library that is swapped
 
 	"github.com/coreos/go-systemd/v22/activation": {"edge/listen"},
@@ -94,6 +106,8 @@ var testOnly = []string{
 	"github.com/klauspost/compress", "github.com/andybalholm/brotli", "github.com/go-git/", "modernc.org/sqlite",
 	"golang.org/x/tools/txtar", "golang.org/x/sys", "github.com/letsencrypt/pebble/v2",
 	"github.com/quic-go/quic-go", "golang.org/x/net/http2", "modernc.org/quickjs",
+	"github.com/quic-go/quic-go", "golang.org/x/net/http2", "github.com/miekg/dns",
+	"github.com/quic-go/quic-go", "golang.org/x/net/http2", "github.com/miekg/dns", "modernc.org/quickjs",
 }
 
 // never lists standard packages that a room must not know, with the reason.

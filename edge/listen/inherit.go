@@ -1,6 +1,7 @@
 package listen
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -111,11 +112,34 @@ func fileOf(l net.Listener) (*os.File, error) {
 	if guarded, ok := l.(*listener); ok {
 		l = guarded.Listener
 	}
-	socket, ok := l.(interface{ File() (*os.File, error) })
+	socket, ok := l.(syscall.Conn)
 	if !ok {
 		return nil, fmt.Errorf("%T has no descriptor", l)
 	}
-	return socket.File()
+	return duplicate(socket, l.Addr().String())
+}
+
+// duplicate copies a socket's descriptor and leaves the socket as it is. The File
+// method of a listener makes one that os/exec turns to blocking mode, which it
+// shares with the listener: an Accept that begins after that ends with the next
+// visitor, and not when the listener is closed.
+func duplicate(socket syscall.Conn, name string) (*os.File, error) {
+	raw, err := socket.SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	copied := -1
+	control := raw.Control(func(fd uintptr) {
+		syscall.ForkLock.RLock()
+		defer syscall.ForkLock.RUnlock()
+		if copied, err = syscall.Dup(int(fd)); err == nil {
+			syscall.CloseOnExec(copied)
+		}
+	})
+	if err = errors.Join(control, err); err != nil {
+		return nil, err
+	}
+	return os.NewFile(uintptr(copied), name), nil
 }
 
 func closeAll(listeners []net.Listener) {

@@ -7,7 +7,10 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"syscall"
 	"testing"
+
+	sys "golang.org/x/sys/unix"
 
 	"github.com/fazt-sh/fazt/edge/listen"
 	"github.com/fazt-sh/fazt/platform/fault"
@@ -177,5 +180,31 @@ func TestWhatIsNotInherited(t *testing.T) {
 	}
 	if _, _, err := listen.Files([]net.Listener{&door{}}); fault.KindOf(err) != fault.Invalid || fault.HintOf(err) == "" {
 		t.Errorf("%v", err)
+	}
+}
+
+// A process that has started its successor still has to stop: its listeners stay
+// non-blocking, so that closing one ends an Accept that began after the start.
+func TestFilesLeaveTheListenerNonBlocking(t *testing.T) {
+	l := listening(t)
+	files, _, err := listen.Files([]net.Listener{l})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer files[0].Close()
+	for range 2 {
+		files[0].Fd() // as os/exec does
+		raw, err := l.(syscall.Conn).SyscallConn()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := raw.Control(func(fd uintptr) {
+			flags, err := sys.FcntlInt(fd, sys.F_GETFL, 0)
+			if err != nil || flags&sys.O_NONBLOCK == 0 {
+				t.Errorf("flags %o (%v)", flags, err)
+			}
+		}); err != nil {
+			t.Fatal(err)
+		}
 	}
 }

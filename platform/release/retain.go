@@ -44,20 +44,22 @@ func (s *Store) Retain(ctx context.Context, now time.Time, releases int) (d Drop
 		{&d.Lists, `DELETE FROM list WHERE digest NOT IN (SELECT list FROM object WHERE list IS NOT NULL
 			UNION SELECT list FROM kept WHERE list IS NOT NULL UNION SELECT list FROM trash WHERE list IS NOT NULL)`, nil},
 	} {
+		var n int64
 		err := s.db.Write(ctx, func(tx *sqlite.Tx) error {
 			if err := s.fence(tx); err != nil {
 				return err
 			}
 			r, err := tx.Exec(step.query, step.args...)
-			if err != nil || step.count == nil {
-				return err
+			if err == nil {
+				n, err = r.RowsAffected()
 			}
-			n, err := r.RowsAffected()
-			*step.count += n
 			return err
 		})
 		if err != nil {
 			return d, err
+		}
+		if step.count != nil {
+			*step.count += n
 		}
 	}
 	return d, nil

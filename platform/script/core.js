@@ -339,7 +339,7 @@ class Message {
     this.body = m.body;
   }
   ack() { this.#fate.set(this.id, true); }
-  retry(options) { this.#fate.set(this.id, options?.delaySeconds ?? 0); }
+  retry(options) { this.#fate.set(this.id, { delaySeconds: options?.delaySeconds }); }
 }
 
 class Batch {
@@ -355,7 +355,7 @@ class Batch {
     const retry = [];
     for (const [id, fate] of this.#fate) {
       if (fate === true) ack.push(id);
-      else retry.push({ id, delaySeconds: fate });
+      else retry.push({ id, ...fate });
     }
     return { ack, retry };
   }

@@ -32,8 +32,9 @@ type Host struct {
 	refuges atomic.Int32
 	stats   counters
 
-	mu   sync.Mutex // guards apps
-	apps map[*App]bool
+	mu      sync.Mutex // guards the rest
+	apps    map[*App]bool
+	sharing bool // the shared worker was employed
 }
 
 // New returns a host without children; they start with Run.
@@ -54,7 +55,6 @@ func (h *Host) Run(ctx context.Context) error {
 	defer close(h.gone)
 	var workers sync.WaitGroup
 	defer workers.Wait()
-	workers.Go(func() { h.shared.run(ctx) })
 	for {
 		select {
 		case <-ctx.Done():
@@ -75,9 +75,9 @@ func (h *Host) Open(ctx context.Context, p Program, b Bounds) (*App, error) {
 	a := &App{host: h, id: h.ids.Add(1), program: p, bounds: b.withDefaults(), worker: h.shared, traces: newTrace(p.Name, p.Map)}
 	if b.Own {
 		a.worker = newWorker(h, p.Name)
-		if err := h.employ(ctx, a.worker); err != nil {
-			return nil, err
-		}
+	}
+	if err := h.employ(ctx, a.worker); err != nil {
+		return nil, err
 	}
 	if err := a.open(ctx); err != nil {
 		a.Close()
@@ -92,9 +92,19 @@ func (h *Host) Open(ctx context.Context, p Program, b Bounds) (*App, error) {
 // mostCode is the longest bundle.
 const mostCode = 16 << 20
 
+// employ has Run look after a worker. The shared one starts with the first program
+// that needs it: a node that serves files only has no child.
 func (h *Host) employ(ctx context.Context, w *worker) error {
+	if w == h.shared {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		if h.sharing {
+			return nil
+		}
+	}
 	select {
 	case h.hire <- w:
+		h.sharing = h.sharing || w == h.shared // under mu in that case
 		return nil
 	case <-h.gone:
 		return errEnded

@@ -62,10 +62,10 @@ func TestKilledUnderLoad(t *testing.T) {
 	}
 	close(stop)
 	all.Wait()
+	fetch(t, a, get("http://app.test/"), &world{}) // by the child after the third
 	if s := h.Stats(); s.Respawns < 3 || answered.Load() < 150 {
 		t.Errorf("%d answered, %d not, %+v", answered.Load(), unavailable.Load(), s)
 	}
-	fetch(t, a, get("http://app.test/"), &world{})
 }
 
 // An app with a child of its own is not in the shared one, and the child goes

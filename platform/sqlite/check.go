@@ -31,6 +31,9 @@ func Damaged(err error) bool {
 	if !errors.As(err, &e) {
 		return errors.Is(err, errDamaged)
 	}
+	if k := fault.KindOf(err); k == fault.Invalid || k == fault.Forbidden { // a guest's own mistake
+		return false
+	}
 	switch e.Code() & 0xff {
 	case lib.SQLITE_CORRUPT, lib.SQLITE_NOTADB, lib.SQLITE_ERROR:
 		return true
@@ -45,30 +48,38 @@ func (d *DB) Suspect() bool { return d.suspect.Load() }
 // it, not what that says. It costs a reading of the file. The error's kind is
 // Internal, and Damaged holds, if the file is not what it should be.
 func (d *DB) Check(ctx context.Context) error {
-	var found []string
-	err := d.Read(ctx, func(tx *Tx) error {
-		rows, err := tx.Query(`PRAGMA quick_check(3)`)
-		if err != nil {
-			return err
-		}
-		defer rows.Close()
-		for rows.Next() {
-			var line string
-			if err := rows.Scan(&line); err != nil {
-				return err
-			}
-			found = append(found, line)
-		}
-		return rows.Err()
-	})
+	found, err := d.quickCheck(ctx)
 	if err != nil {
-		return err
+		return d.classify(err)
 	}
 	if len(found) == 1 && found[0] == "ok" {
 		return nil
 	}
 	d.suspect.Store(true)
 	return damagedFile(d.path, fmt.Errorf("%w: %s", errDamaged, strings.Join(found, "; ")))
+}
+
+// quickCheck has a connection of its own: it uses the tables of guests, and
+// whatever these keep compiled must not be left to a guest.
+func (d *DB) quickCheck(ctx context.Context) (found []string, err error) {
+	pool, err := d.open(reading)
+	if err != nil {
+		return nil, err
+	}
+	defer pool.Close()
+	rows, err := pool.QueryContext(ctx, `PRAGMA quick_check(3)`)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var line string
+		if err := rows.Scan(&line); err != nil {
+			return nil, err
+		}
+		found = append(found, line)
+	}
+	return found, rows.Err()
 }
 
 // headBytes is how much of the head is looked at: SQLite takes a file whose

@@ -38,6 +38,26 @@ func (d *DB) classify(err error) error {
 	}
 }
 
+// guestFault gives an error that a guest's statement caused its kind. What has
+// one keeps it.
+func guestFault(err error) error {
+	var classed *fault.Error
+	var e *driver.Error
+	if err == nil || errors.As(err, &classed) || !errors.As(err, &e) {
+		return err
+	}
+	kind := fault.Invalid
+	switch e.Code() & 0xff {
+	case lib.SQLITE_AUTH, lib.SQLITE_PERM:
+		kind = fault.Forbidden
+	case lib.SQLITE_CONSTRAINT:
+		kind = fault.Conflict
+	case lib.SQLITE_INTERRUPT:
+		kind = fault.Exhausted
+	}
+	return &fault.Error{Kind: kind, Err: err}
+}
+
 // refused reports whether the disk failed to read, write or sync.
 func refused(err error) bool {
 	var e *driver.Error

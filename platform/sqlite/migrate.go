@@ -16,9 +16,9 @@ var ownerName = regexp.MustCompile(`^[a-z][a-z0-9]{0,30}$`)
 
 // Migrate brings the tables of one owner to the newest version among the
 // migrations: goose's SQL files, 00001_name.sql and so on, in the root of fsys.
-// Versions are counted per owner, in the table migration_OWNER. When the file
-// is up to date this costs one query. A file written by a newer program is
-// refused with Conflict.
+// Versions are counted per owner, in the table migration_OWNER behind the
+// reserved prefix, if there is one. When the file is up to date this costs one
+// query. A file written by a newer program is refused with Conflict.
 func (d *DB) Migrate(ctx context.Context, owner string, migrations fs.FS) error {
 	if !ownerName.MatchString(owner) {
 		return fault.New(fault.Internal, "bad owner of migrations %q", owner)
@@ -27,7 +27,8 @@ func (d *DB) Migrate(ctx context.Context, owner string, migrations fs.FS) error 
 	if err != nil {
 		return fault.Wrap(fault.Internal, err, "migrations of %q", owner)
 	}
-	recorded, err := d.recordedVersion(ctx, "migration_"+owner)
+	table := d.o.Reserved + "migration_" + owner
+	recorded, err := d.recordedVersion(ctx, table)
 	if err != nil {
 		return d.classify(err)
 	}
@@ -38,17 +39,32 @@ func (d *DB) Migrate(ctx context.Context, owner string, migrations fs.FS) error 
 		return fault.New(fault.Conflict, "database %q was written by a newer fazt: version %d of %s, this one knows %d",
 			d.path, recorded, owner, newest).WithSubject(d.path).WithHint("start the newer version, or restore a backup made before it")
 	}
-	p, err := goose.NewProvider(goose.DialectSQLite3, d.write, migrations,
-		goose.WithTableName("migration_"+owner),
+	return d.classify(d.migrate(ctx, table, migrations))
+}
+
+// migrate runs goose, which wants connections of its own, while nobody writes.
+func (d *DB) migrate(ctx context.Context, table string, migrations fs.FS) error {
+	if err := d.line.enter(ctx); err != nil {
+		return err
+	}
+	defer d.line.leave()
+	if d.batch != nil {
+		d.commit()
+	}
+	pool, err := d.open(writing)
+	if err != nil {
+		return err
+	}
+	defer pool.Close()
+	p, err := goose.NewProvider(goose.DialectSQLite3, pool, migrations,
+		goose.WithTableName(table),
 		goose.WithDisableGlobalRegistry(true),
 		goose.WithLogger(goose.NopLogger()))
 	if err != nil {
-		return fault.Wrap(fault.Internal, err, "migrations of %q", owner)
+		return fault.Wrap(fault.Internal, err, "migrations of table %q", table)
 	}
-	if _, err := p.Up(ctx); err != nil {
-		return d.classify(err)
-	}
-	return nil
+	_, err = p.Up(ctx)
+	return err
 }
 
 // recordedVersion returns 0 when the owner was never here.

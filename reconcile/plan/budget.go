@@ -76,12 +76,17 @@ func removals(changes []Change) (list []spec.Addr) {
 
 // firstOf names a few addresses.
 func firstOf(list []spec.Addr) string {
-	var names []string
-	for _, addr := range list[:min(namesShown, len(list))] {
-		names = append(names, string(addr))
+	names := make([]string, len(list))
+	for i, addr := range list {
+		names[i] = string(addr)
 	}
-	text := strings.Join(names, ", ")
-	if more := len(list) - len(names); more > 0 {
+	return someOf(names)
+}
+
+// someOf names the first of many.
+func someOf(names []string) string {
+	text := strings.Join(names[:min(namesShown, len(names))], ", ")
+	if more := len(names) - namesShown; more > 0 {
 		text += fmt.Sprintf(" and %d more", more)
 	}
 	return text
