@@ -90,6 +90,7 @@ func (l *Loop) mend(ctx context.Context, p *pass) {
 type place struct {
 	app  spec.Object
 	file spec.File
+	made bool // the file is no file of the repository: it was made of some
 }
 
 func placesOf(served []spec.Object, blob string) (list []place) {
@@ -99,8 +100,11 @@ func placesOf(served []spec.Object, blob string) (list []place) {
 		}
 		for _, f := range o.Content.Files {
 			if f.Blob == blob {
-				list = append(list, place{o, f})
+				list = append(list, place{app: o, file: f})
 			}
+		}
+		if slices.Contains(o.Content.Program.Blobs(), blob) {
+			list = append(list, place{app: o, file: spec.File{Path: "the program", Blob: blob}, made: true})
 		}
 	}
 	return list
@@ -121,6 +125,9 @@ func (l *Loop) mendOne(ctx context.Context, p *pass, places []place) (err error)
 func (l *Loop) mendAt(ctx context.Context, p *pass, at place) error {
 	if l.config.Mend == nil {
 		return fault.New(fault.Unavailable, "the target keeps no files")
+	}
+	if at.made {
+		return fault.New(fault.Unavailable, "the program of %s is damaged", at.app.Addr).WithHint("it is made again with the next change of the app's files")
 	}
 	from, err := l.again(ctx, p, at.app, at.file.Path)
 	if err != nil {

@@ -161,7 +161,9 @@ func (p *pass) released(want []spec.Object) []spec.Object {
 		case exists && plan.Same(now, *o):
 			o.Revision = now.Revision
 			if o.Content != nil && now.Content != nil {
-				o.Content = &spec.Content{Tree: o.Content.Tree, Files: now.Content.Files}
+				content := *now.Content // its blobs and its program
+				content.Tree = o.Content.Tree
+				o.Content = &content
 			}
 		case p.adjust == nil:
 			o.Revision = p.art.Revision
@@ -184,7 +186,7 @@ func opener(tree spec.Tree) func(spec.Object, string) (io.ReadCloser, error) {
 		if err != nil {
 			return nil, fault.Wrap(fault.KindOf(err), err, "open %q of %s", full, app.Addr)
 		}
-		if want := fileID(app.Content, name); id != want {
+		if id != fileID(app.Content, name) && !inPackages(tree, a.Content, app.Content, name) {
 			return nil, fault.New(fault.Internal, "%q of %s is not as the release has it", full, app.Addr)
 		}
 		return tree.Open(full)
@@ -196,11 +198,25 @@ func fileID(c *spec.Content, name string) string {
 	if c == nil {
 		return ""
 	}
-	i, ok := slices.BinarySearchFunc(c.Files, name, func(f spec.File, name string) int { return strings.Compare(f.Path, name) })
-	if !ok {
-		return ""
+	for _, list := range [][]spec.File{c.Files, c.Sources} {
+		i, ok := slices.BinarySearchFunc(list, name, func(f spec.File, name string) int { return strings.Compare(f.Path, name) })
+		if ok {
+			return list[i].ID
+		}
 	}
-	return c.Files[i].ID
+	return ""
+}
+
+// inPackages reports whether a file is in a folder of packages that is as the
+// release has it: such a folder is one entry of the sources.
+func inPackages(tree spec.Tree, folder string, c *spec.Content, name string) bool {
+	for dir := path.Dir(name); dir != "."; dir = path.Dir(dir) {
+		if want := fileID(c, dir); want != "" {
+			id, err := tree.ID(path.Join(folder, dir))
+			return err == nil && id == want
+		}
+	}
+	return false
 }
 
 // index finds the objects of a list by address. Lists are in order, and mostly

@@ -16,7 +16,7 @@ func appBlock() Block {
 	return Block{
 		Name:   "app",
 		Labels: []string{"name"},
-		Doc:    "A web site: a folder of this repository, served at host names. Its label is its identity: moving the block to another file changes nothing. It is a DNS label of at most 40 characters.",
+		Doc:    "A web site: a folder of this repository, served at host names, and the code that answers with it. Its label is its identity: moving the block to another file changes nothing. It is a DNS label of at most 40 characters.",
 		Example: "app \"blog\" {\n  content   = \"apps/blog\"\n  hosts     = [\"blog.${var.domain}\", \"www.example.com\"]\n  where     = node.labels.env == \"prod\"\n" +
 			"  redirects = [{ from = \"/old/*\", to = \"/new/:splat\" }]\n  headers   = [{ path = \"/*\", set = { \"X-Frame-Options\" = \"DENY\" } }]\n}",
 		Since: "0.1.0",
@@ -30,12 +30,10 @@ func appBlock() Block {
 			{Name: "enabled", Type: TypeBool, Default: "true", Doc: "false keeps the app and its releases but does not serve it; it claims no host then", Effect: EffectHot, Risk: RiskMedium, Since: "0.1.0"},
 			{Name: "protect", Type: TypeBool, Default: "false", Doc: "the app cannot be removed or made anew. The node remembers it when the block is gone, so taking the app away needs two commits: one that takes this off, one that removes the block", Effect: EffectHot, Risk: RiskLow, Since: "0.2.0"},
 			{Name: "on_remove", Type: TypeString, Default: `"park"`, Allowed: endings(), Doc: "what becomes of the app when its block is gone: park takes it out of service and keeps it in the trash for 30 days, delete removes it with its releases, forget leaves it in service unmanaged. The node remembers it", Effect: EffectHot, Risk: RiskLow, Since: "0.2.0"},
+			envRow(),
 		},
-		Blocks: []Block{appLimitsBlock()},
-		Later: []string{
-			"access", "analytics", "blobs", "cron", "docs", "egress", "env", "health", "kv", "queue", "room",
-			"runtime", "sql",
-		},
+		Blocks: slices.Concat([]Block{appLimitsBlock(), runtimeBlock()}, programBlocks()),
+		Later:  []string{"access", "analytics", "mail", "room"},
 	}
 }
 
@@ -53,6 +51,7 @@ func (l *load) app(b *block, s *scope, u *Unit) {
 	addr := appAddr(b.label(), "")
 	r := l.report.about(addr, b.written())
 	d := l.shape(b, r)
+	u.Secrets = d.secretsNamed(u.Secrets)
 	instances, ok := l.instances(d, s, r)
 	if !ok && !r.failed() { // the cause is a shared fault, reported elsewhere
 		return
@@ -199,7 +198,9 @@ func (l *load) instance(block *decoded, in instance, s *scope, r *reporter) (Obj
 		OnRemove:  onRemove(d),
 		Limits:    appLimits(d, r),
 	}
+	a.program(d, r)
 	o := l.lang.newObject(in.addr, KindApp, a)
+	o.HoldsData = a.HoldsData()
 	o.Range, o.At = rangeOf(d.block.Place), at
 	return o, taken
 }

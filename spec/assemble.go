@@ -71,7 +71,7 @@ func (a *Assembly) hold(u *Unit, id string) bool {
 	held.Shared = u.Shared
 	held.Files++
 	held.Size += u.Size
-	a.held = append(a.held, u.withHosts())
+	a.held = append(a.held, u.withUses())
 	return true
 }
 
@@ -168,14 +168,14 @@ func (a *Assembly) whole(p Partial) *whole {
 	fresh := p.Units
 	for _, u := range held {
 		for len(fresh) > 0 && fresh[0].File <= u.File {
-			w.units, fresh = append(w.units, fresh[0].withHosts()), fresh[1:]
+			w.units, fresh = append(w.units, fresh[0].withUses()), fresh[1:]
 		}
 		if !slices.Contains(p.Again, u.File) {
 			w.units = append(w.units, u)
 		}
 	}
 	for len(fresh) > 0 {
-		w.units, fresh = append(w.units, fresh[0].withHosts()), fresh[1:]
+		w.units, fresh = append(w.units, fresh[0].withUses()), fresh[1:]
 	}
 	return w
 }

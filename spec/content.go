@@ -40,6 +40,8 @@ const (
 	codeNotRead      = "F2009"
 	codeEmptyContent = "F2010"
 	codeStorage      = "F2013"
+	codeNoEntry      = "F2014"
+	codeNoMigrations = "F2015"
 )
 
 // ReadContent lists the files that an app serves: those below its content
@@ -48,8 +50,15 @@ const (
 // and *.tfstate. The _redirects and _headers at the top are part of the list,
 // as they are part of the release; they are rules and never served.
 //
-// If known was read from the same folder id it is returned as it is; otherwise
-// files with an id that known has keep their size and digest. The content is
+// Of an app that runs code it lists the sources beside them: the folder of the
+// entry where that is not the whole content, the migrations, TypeScript and JSX
+// anywhere, package.json and its like, and each node_modules as one entry with its
+// tree id. It is an error if the entry or the migrations are not there.
+//
+// If known was read from the same folder id, and sources were told from files in
+// the same way, it is returned as it is; otherwise files with an id that known
+// has keep their size and digest, and a content that is the same as known keeps
+// its program. The content is
 // nil if there is an error, also if the files together have more bytes than the
 // app's limits.storage. Findings carry the place of the app's content argument,
 // or of the limit.
@@ -58,53 +67,36 @@ func ReadContent(tree Tree, app Object, known *Content) (*Content, Diagnostics) 
 	if err != nil {
 		return nil, Diagnostics{contentFault(tree, app, codeNotRead, "app cannot be read: "+err.Error(), "")}
 	}
-	if known != nil && fs.ValidPath(root) {
+	rules := rulesOf(app.Spec)
+	if known != nil && known.Split == rules.String() && fs.ValidPath(root) {
 		if id, err := tree.ID(root); err == nil && id == known.Tree {
 			return within(tree, app, known, nil) // a pass asks this of every app
 		}
 	}
-	r := contentReader{tree: tree, app: app, root: root, known: byID(known)}
+	r := contentReader{tree: tree, app: app, root: root, rules: rules, known: byID(known)}
 	id := r.folder()
 	if len(r.diags) > 0 {
 		return nil, r.diags
 	}
 	r.walk("", 0)
+	if !r.diags.HasErrors() {
+		r.judgeSources()
+	}
 	if r.diags.HasErrors() {
 		return nil, r.diags
 	}
-	slices.SortFunc(r.files, func(a, b File) int { return strings.Compare(a.Path, b.Path) })
-	if len(r.files) == 0 {
+	c := &Content{Tree: id, Files: r.files, Sources: r.sources, Split: rules.String()}
+	for _, list := range [][]File{c.Files, c.Sources} {
+		slices.SortFunc(list, func(a, b File) int { return strings.Compare(a.Path, b.Path) })
+	}
+	if c.Same(known) {
+		c.Program = known.Program
+	}
+	if len(r.files) == 0 && rules == nil {
 		r.warn(codeEmptyContent, fmt.Sprintf("folder %q holds no file that is served", r.root),
 			"put an index.html into it")
 	}
-	return within(tree, app, &Content{Tree: id, Files: r.files}, r.diags)
-}
-
-// within is the content if the app may store as much.
-func within(tree Tree, app Object, c *Content, found Diagnostics) (*Content, Diagnostics) {
-	limit := storageLimit(app.Spec)
-	if limit == 0 {
-		return c, found
-	}
-	var size int64
-	for _, f := range c.Files {
-		size += f.Size
-	}
-	if size <= limit {
-		return c, found
-	}
-	summary := fmt.Sprintf("content has %d bytes, more than the %s (%d bytes) of limits.storage", size, FormatSize(limit), limit)
-	return nil, append(slices.Clip(found), FindingAt(tree, app, "limits.storage", codeStorage, summary, "raise the limit, or take files out of the content"))
-}
-
-// storageLimit reads limits.storage of an app's canonical form, zero where there
-// is none. Few apps have one; the others are not decoded.
-func storageLimit(canonical json.RawMessage) int64 {
-	var app App
-	if !bytes.Contains(canonical, []byte(`"storage":`)) || json.Unmarshal(canonical, &app) != nil || app.Limits == nil {
-		return 0
-	}
-	return app.Limits.Storage
+	return within(tree, app, c, r.diags)
 }
 
 // contentFolder reads the content argument of an app's canonical form. Keys are
@@ -137,9 +129,11 @@ type contentReader struct {
 	tree    Tree
 	app     Object
 	root    string
+	rules   *sourceRules
 	known   map[string]File // by git blob id
 	entries int
 	files   []File
+	sources []File
 	diags   Diagnostics
 }
 
@@ -323,6 +317,8 @@ func (r *contentReader) entry(below string, e fs.DirEntry, depth int) {
 	switch {
 	case e.Type()&(fs.ModeSymlink|fs.ModeIrregular) != 0:
 		r.odd(r.full(below), e.Type())
+	case e.IsDir() && r.rules != nil && e.Name() == packageFolder:
+		r.packages(below)
 	case e.IsDir():
 		r.walk(below, depth+1)
 	case !e.Type().IsRegular():
@@ -350,6 +346,10 @@ func (r *contentReader) file(below string, e fs.DirEntry) {
 	if f.Size > MaxContentFile {
 		r.fail(codeLargeFile, fmt.Sprintf("file %q has %d bytes, more than %d MiB", r.full(below), f.Size, MaxContentFile>>20),
 			"a repository is the wrong place for it")
+		return
+	}
+	if r.rules.has(below) {
+		r.sources = append(r.sources, f)
 		return
 	}
 	r.files = append(r.files, f)

@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -42,7 +43,7 @@ func shapeOf(b *block, row Block, prefix string, r *reporter) *decoded {
 		inner.parent = b
 		known, _ := findBlock(row.Blocks, inner.Type)
 		if first := d.inside(inner.Type); known.Once && first != nil {
-			r.twice(inner.Place, inner.written(), first.block.Place)
+			r.error(codeTwice, inner.Place, inner.written()+" is declared twice", cmp.Or(known.Why, "keep one of them"), declaredAt("first declared here", first.block.Place)...)
 			continue
 		}
 		d.blocks = append(d.blocks, shapeOf(inner, known, prefix+inner.step()+".", r))
@@ -108,6 +109,11 @@ func (d *decoded) evaluate(row Attribute, s *scope, r *reporter) {
 	}
 	switch row.Type {
 	case TypeExpression, TypeType, TypeName, TypeNames, TypeAddress:
+		return
+	case TypeApp:
+		if addr, ok := s.app(a.Expr, d.prefix+row.Name, r); ok {
+			d.values[row.Name] = addr
+		}
 		return
 	}
 	v, ok := s.value(a.Expr, r)

@@ -21,7 +21,8 @@ type load struct {
 	at       func(worker int, place Range)
 	lang     Schema
 	builtins map[string]function.Function
-	files    []*file // that are read, by path
+	sealed   cty.Type // of secrets
+	files    []*file  // that are read, by path
 	again    []string
 	shared   shared
 	units    []*Unit
@@ -44,7 +45,8 @@ func Evaluate(job Job, tree Tree, known Known, at func(worker int, place Range))
 	if at == nil {
 		at = func(int, Range) {}
 	}
-	l := &load{in: job, tree: tree, known: known, at: at, lang: Language(), builtins: tableOf(slices.Values(builtins()))}
+	l := &load{in: job, tree: tree, known: known, at: at, lang: Language(), builtins: tableOf(slices.Values(builtins())), sealed: sealedType()}
+	maps.Copy(l.builtins, tableOf(slices.Values([]builtin{sealing(l.sealed)})))
 	maps.Copy(l.builtins, tableOf(slices.Values(fileFunctions(nil))))
 	l.report.source = l.source
 	l.apps = sync.OnceValue(l.nameApps)
@@ -327,6 +329,7 @@ func (l *load) result() Partial {
 			p.Objects = append(p.Objects, *l.shared.limits)
 		}
 		p.Objects = append(p.Objects, l.nodeObject()) // by address
+		p.Objects = append(p.Objects, l.shared.secrets...)
 	}
 	return p
 }

@@ -54,6 +54,12 @@ func Export(objects []Object) (map[string][]byte, error) {
 				return nil, fmt.Errorf("%s cannot be read: %w", o.Addr, err)
 			}
 			exportNode(shared.Body(), n)
+		case KindSecret:
+			var secret Secret
+			if err := json.Unmarshal(o.Spec, &secret); err != nil {
+				return nil, fmt.Errorf("%s cannot be read: %w", o.Addr, err)
+			}
+			exportSecret(shared.Body(), o.Name, secret)
 		case KindApp:
 			groups[labelOf(o.Addr)] = append(groups[labelOf(o.Addr)], o)
 		}
@@ -117,48 +123,84 @@ func exportNode(to *hclwrite.Body, n Node) {
 	if len(n.Labels) > 0 {
 		body.SetAttributeValue("labels", textMap(n.Labels))
 	}
+	if n.Recipient != "" {
+		body.SetAttributeValue("recipient", cty.StringVal(n.Recipient))
+	}
 }
 
 // exportApp writes a block for an app, or for all instances of one.
 func exportApp(to *hclwrite.Body, label string, instances []Object, domain string) error {
 	body := to.AppendNewBlock("app", []string{label}).Body()
-	values, limits := map[string]cty.Value{}, map[string]map[string]any{}
-	for _, o := range instances {
-		var a App
-		if err := json.Unmarshal(o.Spec, &a); err != nil {
+	apps, keys := make([]App, len(instances)), make([]string, len(instances))
+	for i, o := range instances {
+		if err := json.Unmarshal(o.Spec, &apps[i]); err != nil {
 			return fmt.Errorf("%s cannot be read: %w", o.Addr, err)
 		}
 		_, key, keyed := strings.Cut(string(o.Addr), `["`)
-		if !keyed {
-			if len(instances) > 1 {
-				return fmt.Errorf("%s is one app and an instance of others as well", o.Addr)
-			}
-			for _, name := range exportOrder() {
-				if v := a.arguments(true, o.Addr.Name(), domain)[name]; v != cty.NilVal {
-					body.SetAttributeValue(name, v)
-				}
-			}
-			if a.Limits != nil {
-				body.AppendNewline()
-				exportWritten(body.AppendNewBlock("limits", nil).Body(), appLimitsBlock(), a.Limits.Written())
-			}
+		if !keyed && len(instances) > 1 {
+			return fmt.Errorf("%s is one app and an instance of others as well", o.Addr)
+		}
+		if keys[i] = strings.TrimSuffix(key, `"]`); !keyed {
+			exportOne(body, apps[i], o.Name, domain)
 			return nil
 		}
-		key = strings.TrimSuffix(key, `"]`)
-		values[key] = cty.ObjectVal(a.arguments(false, "", ""))
-		limits[key] = a.Limits.Written()
 	}
-	used := limitsUsed(limits)
-	for key, v := range values {
-		if len(used) > 0 {
-			arguments := v.AsValueMap()
-			arguments["limits"] = limitsValue(limits[key], used)
-			values[key] = cty.ObjectVal(arguments)
+	return exportEach(body, label, keys, apps)
+}
+
+// exportOne writes an app without for_each.
+func exportOne(body *hclwrite.Body, a App, name, domain string) {
+	arguments := a.arguments(true, name, domain)
+	for _, name := range exportOrder() {
+		if v := arguments[name]; v != cty.NilVal {
+			body.SetAttributeValue(name, v)
 		}
 	}
-	body.SetAttributeValue("for_each", cty.ObjectVal(values))
+	program := a.written().text(appBlock())
+	for _, arg := range program.args {
+		body.SetAttributeRaw(arg.name, arg.value)
+	}
+	if a.Limits != nil {
+		body.AppendNewline()
+		exportWritten(body.AppendNewBlock("limits", nil).Body(), appLimitsBlock(), a.Limits.Written())
+	}
+	program.args = nil
+	program.writeTo(body)
+}
+
+// exportEach writes one block over a map of the instances' arguments.
+func exportEach(body *hclwrite.Body, label string, keys []string, apps []App) error {
+	programs, values := make([]blockText, len(apps)), make([]map[string]hclwrite.Tokens, len(apps))
+	limits := map[string]map[string]any{}
+	for i, a := range apps {
+		programs[i], limits[keys[i]] = a.written().text(appBlock()), a.Limits.Written()
+		values[i] = map[string]hclwrite.Tokens{}
+		for name, v := range a.arguments(false, "", "") {
+			values[i][name] = hclwrite.TokensForValue(v)
+		}
+	}
+	program, ok := sharedText(programs, "", values)
+	if !ok {
+		return fmt.Errorf("the instances of app.%s have different blocks, which one block cannot say", label)
+	}
+	used := limitsUsed(limits)
+	var each []hclwrite.ObjectAttrTokens
+	for i, key := range keys {
+		if len(used) > 0 {
+			values[i]["limits"] = hclwrite.TokensForValue(limitsValue(limits[key], used))
+		}
+		var pairs []hclwrite.ObjectAttrTokens
+		for _, name := range sortedKeys(values[i]) {
+			pairs = append(pairs, hclwrite.ObjectAttrTokens{Name: hclwrite.TokensForIdentifier(name), Value: values[i][name]})
+		}
+		each = append(each, hclwrite.ObjectAttrTokens{Name: hclwrite.TokensForValue(cty.StringVal(key)), Value: hclwrite.TokensForObject(pairs)})
+	}
+	body.SetAttributeRaw("for_each", hclwrite.TokensForObject(each))
 	for _, name := range exportOrder() {
 		body.SetAttributeRaw(name, hclwrite.TokensForIdentifier("each.value."+name))
+	}
+	for _, arg := range program.args {
+		body.SetAttributeRaw(arg.name, arg.value)
 	}
 	if len(used) > 0 {
 		body.AppendNewline()
@@ -167,6 +209,8 @@ func exportApp(to *hclwrite.Body, label string, instances []Object, domain strin
 			inner.SetAttributeRaw(name, hclwrite.TokensForIdentifier("each.value.limits."+name))
 		}
 	}
+	program.args = nil
+	program.writeTo(body)
 	return nil
 }
 

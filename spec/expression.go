@@ -136,10 +136,30 @@ func (s *scope) reference(t hcl.Traversal, r *reporter) bool {
 	if root == "app" && known.what == "app" {
 		return s.appAttribute(t, step, known.whole, r)
 	}
+	if root == "secret" && len(t) > 2 {
+		r.error(codeSealed, t.SourceRange(), fmt.Sprintf("nothing can be read of secret.%s", step), "name it as a whole: secret."+step)
+		return false
+	}
 	if root == "node" && step == "labels" {
 		return s.label(t, r)
 	}
 	return true
+}
+
+// app reads the address of an app that must be there. Whether a key of for_each
+// is, and on which node, is judged when all apps are known.
+func (s *scope) app(expr hcl.Expression, name string, r *reporter) (Addr, bool) {
+	addr, ok := addressOf(expr)
+	if !ok {
+		r.error(codeAddress, expr.Range(), fmt.Sprintf("%q must be the address of an app", name), `write app.search, or app.site["docs"] for one key of for_each`)
+		return "", false
+	}
+	label, known := labelOf(addr), s.apps()
+	if _, declared := known.places[label]; !declared {
+		return "", s.undeclared("app", label, known, expr.Range(), r)
+	}
+	s.appRefs[label] = true
+	return addr, true
 }
 
 // appAttribute checks the name after app.NAME: outside of a check an app is
@@ -182,7 +202,10 @@ func (s *scope) unknownRoot(root string, at hcl.Range, r *reporter) bool {
 	case credentialRoot:
 		r.error(codeReference, at, `"credential" has a value only in tls of edge`, "a credential is a file of the node: it goes where a credential is asked for and nowhere else")
 		return false
-	case "secret", "role", "group":
+	case "secret":
+		r.error(codeReference, at, `"secret" has a value only in an app`, secretHelp)
+		return false
+	case "role", "group":
 		r.error(codeLater, at, fmt.Sprintf("%q is not supported by this version", root), "leave it out; a later version of fazt will take it")
 		return false
 	}
@@ -255,6 +278,8 @@ func (s *scope) explain(diags hcl.Diagnostics, r *reporter) {
 		call, ok := hcl.DiagnosticExtra[hclsyntax.FunctionCallDiagExtra](d)
 		unknown, isUnknown := hcl.DiagnosticExtra[hclsyntax.FunctionCallUnknownDiagExtra](d)
 		switch {
+		case touchesSecret(d):
+			r.error(codeSealed, at, "a secret cannot be put into text, nor be worked with", "seal the whole text, such as all of a header, and name it as a whole: secret.NAME")
 		case isUnknown && d.Summary == "Call to unknown function":
 			s.unknownFunction(unknown.CalledFunctionName(), at, r)
 		case ok && call.FunctionCallError() != nil:
@@ -284,6 +309,7 @@ func references() []ReferenceSchema {
 		{"node.NAME.labels.KEY", "a label of the node of that name"},
 		{"app.NAME", "another app: app.NAME.name and app.NAME.address; in a check, app is every app of the node"},
 		{"credential.NAME", "in tls of edge: a file that the node was given by `--credential NAME=PATH`; the name as text means the same"},
+		{"secret.NAME", "in env and in headers of egress: a secret"},
 		{"each.key, each.value", "in an app with for_each: the element that this instance is for"},
 	}
 }

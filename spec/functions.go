@@ -3,6 +3,7 @@ package spec
 import (
 	"errors"
 	"math/big"
+	"slices"
 	"strings"
 
 	"github.com/zclconf/go-cty/cty"
@@ -98,7 +99,7 @@ func builtins() []builtin {
 // functionSchemas are the functions for the reference page, by name.
 func functionSchemas() []FunctionSchema {
 	var list []FunctionSchema
-	for _, b := range append(builtins(), fileFunctions(nil)...) {
+	for _, b := range slices.Concat(builtins(), fileFunctions(nil), []builtin{sealing(sealedType())}) {
 		list = append(list, FunctionSchema{Name: b.name, Args: b.args, Doc: b.doc})
 	}
 	sortBy(list, func(f FunctionSchema) string { return f.Name })

@@ -23,9 +23,11 @@ func blocks(t *rapid.T) []string {
 		"locals {\n  a = \"${local.b}-x\"\n}\n",
 		"locals {\n  b = upper(\"y\")\n}\n",
 		"node \"one\" {\n  labels = { env = \"prod\", region = local.b }\n}\n",
+		"secret \"s\" {\n  value = age(\"YWdlLWVuY3J5cHRpb24ub3JnL3YxCg==\")\n}\n",
 		"node \"two\" {\n  labels = { env = \"test\" }\n}\n",
 		"check \"hosts\" {\n  assert  = alltrue([for a in app : length(a.hosts) > 0])\n  message = \"no\"\n}\n",
 	}
+	list = append(list, "app \"target\" {\n  content = \"target\"\n}\n")
 	for i := range rapid.IntRange(0, 6).Draw(t, "apps") {
 		list = append(list, appText(t, i))
 	}
@@ -40,6 +42,8 @@ func appText(t *rapid.T, i int) string {
 		"  redirects = [{ from = \"/a/*\", to = \"/b/:splat\" }, { from = \"/c\", to = \"https://example.com\" }]\n",
 		"  headers = [{ path = \"/*\", set = { x-b = local.a, A = \"<&>\" } }]\n",
 		"  limits {\n    storage = \"1GiB\"\n    requests_per_second = 0.5\n  }\n",
+		"  runtime {\n    entry = \"m.js\"\n    cpu = \"1s\"\n  }\n  env = { A = secret.s, B = local.a }\n  sql \"DB\" {}\n  docs \"D\" {\n    index \"i\" { on = [\"a\"] }\n  }\n" +
+			"  service \"S\" { app = app.target }\n  cron \"c\" { at = \"0 7 * * mon\" }\n  queue \"Q\" { retries = 0 }\n",
 	} {
 		if rapid.Bool().Draw(t, "line") {
 			b.WriteString(line)

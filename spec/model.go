@@ -19,6 +19,7 @@ const (
 	KindEdge   Kind = "edge"
 	KindLimits Kind = "limits"
 	KindNode   Kind = "node"
+	KindSecret Kind = "secret"
 )
 
 // Tree is one revision's files: slash-separated paths without a leading slash,
@@ -36,7 +37,7 @@ type Object struct {
 	Addr      Addr             `json:"addr"`
 	Kind      Kind             `json:"kind"`
 	Name      string           `json:"name"`                // as typed on the command line: "site-docs" for app.site["docs"]
-	Spec      json.RawMessage  `json:"spec"`                // canonical JSON of App, Edge, Limits or Node: keys sorted, defaults filled, empty left out
+	Spec      json.RawMessage  `json:"spec"`                // canonical JSON of App, Edge, Limits, Node or Secret: keys sorted, defaults filled, empty left out
 	Digest    string           `json:"digest"`              // 64 hex digits, of kind and spec; content and places are not in it
 	Immutable string           `json:"immutable"`           // 64 hex digits, of what cannot change in place
 	HoldsData bool             `json:"holds_data"`          // removing it parks it instead of deleting
@@ -49,19 +50,32 @@ type Object struct {
 }
 
 // Content is an app's manifest. Two contents are the same release if their
-// files are; Tree is only the quick test, as it also moves when a file that is
-// never served does.
+// files and sources are (Same); Tree is only the quick test, as it also moves
+// when a file does that is neither.
 type Content struct {
-	Tree  string `json:"tree"`  // git tree id of the folder
-	Files []File `json:"files"` // sorted by path, servable ones only
+	Tree    string   `json:"tree"`              // git tree id of the folder
+	Files   []File   `json:"files"`             // sorted by path, servable ones only
+	Sources []File   `json:"sources,omitempty"` // sorted by path: what the app's code and its migrations are made of, never served, without Blob
+	Split   string   `json:"split,omitempty"`   // what Sources were told from Files by; empty: the app runs no code
+	Program *Program `json:"program,omitempty"` // what was made of it; nil until staged
 }
 
-// File is one file of an app.
+// File is one file of an app. Among the sources a folder of packages is one
+// entry: its path ends in node_modules, its ID is that of the tree.
 type File struct {
 	Path string `json:"path"` // relative to the app's content folder
 	ID   string `json:"id"`   // git blob id, 40 hex digits
 	Size int64  `json:"size"` // bytes
 	Blob string `json:"blob"` // sha256 of the bytes, 64 hex digits; empty until staged
+}
+
+// Program is an app's code in one piece, as the node has it in its store: what
+// it boots without the repository. It is never compared.
+type Program struct {
+	Code   string   `json:"code"`             // sha256 of the module, 64 hex digits
+	Map    string   `json:"map,omitempty"`    // sha256 of its source map
+	Digest string   `json:"digest,omitempty"` // of what it was made of and by what: with another one it is made anew
+	Inputs []string `json:"inputs,omitempty"` // paths of the sources and files that went into it, sorted
 }
 
 // Range is a place in a configuration file.
@@ -90,6 +104,19 @@ type App struct {
 	Protect   bool       `json:"protect,omitempty"`   // may not be removed; the node remembers it when the block is gone
 	OnRemove  OnRemove   `json:"on_remove,omitempty"` // what becomes of it when its block goes; empty is Park
 	Limits    *AppLimits `json:"limits,omitempty"`    // nil where none is set
+
+	// What an app that runs code has and may reach; lists are sorted by name.
+	Runtime  *Runtime            `json:"runtime,omitempty"` // nil: it runs none, and has none of the following
+	Env      map[string]EnvValue `json:"env,omitempty"`
+	KV       []KV                `json:"kv,omitempty"`
+	SQL      *SQL                `json:"sql,omitempty"`
+	Docs     []Docs              `json:"docs,omitempty"`
+	Blobs    []Blobs             `json:"blobs,omitempty"`
+	Queues   []Queue             `json:"queue,omitempty"`
+	Cron     []Cron              `json:"cron,omitempty"`
+	Services []Service           `json:"service,omitempty"`
+	Egress   []Egress            `json:"egress,omitempty"` // by host
+	Health   *Health             `json:"health,omitempty"`
 }
 
 // AppLimits are what one app may use. Zero is no limit, a body of zero the
@@ -216,8 +243,9 @@ type Rate struct {
 
 // Node is the canonical form of a node block.
 type Node struct {
-	Name   string            `json:"name"`
-	Labels map[string]string `json:"labels,omitempty"`
+	Name      string            `json:"name"`
+	Labels    map[string]string `json:"labels,omitempty"`
+	Recipient string            `json:"recipient,omitempty"` // age1…: whom secrets are sealed to
 }
 
 // Spec is the desired state of one node: what a revision asks of it.

@@ -16,10 +16,11 @@ func nodeBlock() Block {
 		Doc:     "A machine that follows this configuration. `fazt serve --node NAME` says which one it is; with one node block it need not. Expressions see the machine they run on as `node.name` and `node.labels.KEY`, any other as `node.NAME`. A label that only other nodes have is null.",
 		Example: "node \"fra-1\" {\n  labels = { env = \"prod\", region = \"eu\" }\n}",
 		Since:   "0.1.0",
-		Attributes: []Attribute{{
-			Name: "labels", Type: TypeStringMap, Doc: "words that apps choose machines by", Example: `labels = { env = "prod" }`, Effect: EffectHot, Risk: RiskMedium, Since: "0.1.0",
-		}},
-		Later: []string{"recipient", "address"},
+		Attributes: []Attribute{
+			{Name: "labels", Type: TypeStringMap, Doc: "words that apps choose machines by", Example: `labels = { env = "prod" }`, Effect: EffectHot, Risk: RiskMedium, Since: "0.1.0"},
+			{Name: "recipient", Type: TypeString, Doc: "the machine's public key, which secrets are sealed to", Effect: EffectHot, Risk: RiskLow, Since: "0.4.0"},
+		},
+		Later: []string{"address"},
 	}
 }
 
@@ -61,10 +62,10 @@ func nodeAddr(b *block) Addr { return Addr("node." + b.label()) }
 // machine evaluates one node block.
 func (l *load) machine(d *decoded, needs map[string]bool) {
 	r := l.report.about(nodeAddr(d.block), d.block.written())
-	row, _ := l.lang.block("node")
-	d.evaluate(row.Attributes[0], l.definitionScope(needs), r)
+	d.evaluateAll(l.definitionScope(needs), r)
 	m := machine{Node: Node{Name: d.block.label()}, block: d.block, decoded: d}
 	m.Labels, _ = d.values["labels"].(map[string]string)
+	m.Recipient = recipientOf(d, r)
 	for _, key := range sortedKeys(m.Labels) {
 		if strings.TrimSpace(key) == "" {
 			r.error(codeValue, d.at("labels"), "a label has no name", "")

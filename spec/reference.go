@@ -60,11 +60,7 @@ func (p *page) code(s string) {
 }
 
 func (p *page) block(b Block) {
-	title := b.Name
-	for _, l := range b.Labels {
-		title += fmt.Sprintf(" %q", strings.ToUpper(l))
-	}
-	p.line("## %s", title)
+	p.line("## %s", heading(b))
 	p.line("")
 	p.code(b.Example)
 	p.text(b.Doc)
@@ -78,24 +74,44 @@ func (p *page) block(b Block) {
 		p.text("Refused by name until a later version: `" + strings.Join(b.Later, "`, `") + "`.")
 	}
 	for _, inner := range b.Blocks {
-		p.inner(b.Name, inner)
+		p.inner("###", b.Name, inner)
 	}
 }
 
 // inner is a block that stands inside another one.
-func (p *page) inner(of string, b Block) {
-	p.line("### %s in %s", b.Name, of)
+func (p *page) inner(level, of string, b Block) {
+	p.line("%s %s in %s", level, heading(b), of)
 	p.line("")
 	p.code(b.Example)
 	often := "It may be there several times."
 	if b.Once {
 		often = "There is at most one."
 	}
+	if b.Why != "" {
+		often = "There is at most one: " + b.Why + "."
+	}
 	p.text("A block inside `" + of + "`. " + b.Doc + " " + often)
-	p.attributes(b.Attributes)
+	if len(b.Attributes) > 0 {
+		p.attributes(b.Attributes)
+	}
 	for _, a := range b.Attributes {
 		p.details(a)
 	}
+	if len(b.Later) > 0 {
+		p.text("Refused by name until a later version: `" + strings.Join(b.Later, "`, `") + "`.")
+	}
+	for _, inner := range b.Blocks {
+		p.inner(level+"#", b.Name, inner)
+	}
+}
+
+// heading is a block's type and labels.
+func heading(b Block) string {
+	title := b.Name
+	for _, l := range b.Labels {
+		title += fmt.Sprintf(" %q", strings.ToUpper(l))
+	}
+	return title
 }
 
 // attributes is the table of a block's arguments or an object's keys.

@@ -58,7 +58,14 @@ func TestSchemaExplainsItself(t *testing.T) {
 		}
 		example(b, b.Example)
 		for _, inner := range b.Blocks {
-			example(inner, b.Name+" \"outer\" {\n  content = \"x\"\n"+inner.Example+"\n}\n")
+			text := b.Name + " \"outer\" {\n  content = \"x\"\n" + inner.Example + "\n"
+			if inner.Name != "runtime" {
+				text += "runtime { entry = \"main.ts\" }\n"
+			}
+			example(inner, text+"}\n")
+			for _, innermost := range inner.Blocks {
+				example(innermost, b.Name+" \"outer\" {\n  content = \"x\"\nruntime { entry = \"main.ts\" }\n"+inner.Name+" \"INNER\" {\n"+innermost.Example+"\n}\n}\n")
+			}
 		}
 	}
 }
@@ -71,6 +78,15 @@ func exampleContext(block string) string {
 	}
 	if block != "node" {
 		context += "\nnode \"one\" { labels = { env = \"prod\" } }\n"
+	}
+	if block == "service" {
+		context += "\napp \"search\" { content = \"s\" }\n"
+	}
+	if block == "secret" {
+		context += "\napp \"uses\" {\ncontent = \"s\"\nruntime { entry = \"m.js\" }\nenv = { A = secret.stripe }\n}\n"
+	}
+	if block == "egress" {
+		context += "\nsecret \"stripe\" { value = age(\"YWdlLWVuY3J5cHRpb24ub3JnL3YxCg==\") }\n"
 	}
 	if block == "moved" {
 		context += "\napp \"blog\" { content = \"b\" }\n"

@@ -25,6 +25,7 @@ type Block struct {
 	Attributes []Attribute `json:"attributes,omitempty"`
 	Blocks     []Block     `json:"blocks,omitempty"`   // that may stand inside it
 	Once       bool        `json:"once,omitempty"`     // there is at most one, in the configuration or in the block around it
+	Why        string      `json:"why,omitempty"`      // why there is at most one, where that is not plain
 	AnyName    bool        `json:"any_name,omitempty"` // arguments are named by the author, as in locals
 	Later      []string    `json:"later,omitempty"`    // arguments and blocks inside it that this version refuses by name
 	IsLater    bool        `json:"is_later,omitempty"` // the block itself is refused by name
@@ -54,7 +55,8 @@ type Type string
 
 // The types. A number is whole, a decimal need not be. A size is text such as
 // "25MiB" or a number of bytes, a duration text such as "500ms" or a number of
-// seconds. A credential is the name of a file that only the node knows. An
+// seconds. A credential is the name of a file that only the node knows. A
+// secret is sealed, a setting a text or a secret, an app the address of one. An
 // expression is judged where it is used; a type, names and an address are read,
 // not evaluated.
 const (
@@ -66,7 +68,12 @@ const (
 	TypeDuration   Type = "duration"
 	TypeCredential Type = "credential"
 	TypeStrings    Type = "list(string)"
+	TypeNumbers    Type = "list(number)"
 	TypeStringMap  Type = "map(string)"
+	TypeSecret     Type = "secret"
+	TypeSetting    Type = "string or secret"
+	TypeSettings   Type = "map(string or secret)"
+	TypeApp        Type = "app"
 	TypeObject     Type = "object"
 	TypeObjects    Type = "list(object)"
 	TypeExpression Type = "expression"
@@ -118,7 +125,7 @@ type ReferenceSchema struct {
 func Language() Schema {
 	s := Schema{Version: LanguageVersion, Refs: references(), Functions: functionSchemas()}
 	s.Blocks = []Block{
-		faztBlock(), variableBlock(), localsBlock(), functionBlock(), checkBlock(), nodeBlock(), edgeBlock(), limitsBlock(), appBlock(),
+		faztBlock(), variableBlock(), localsBlock(), functionBlock(), checkBlock(), nodeBlock(), edgeBlock(), limitsBlock(), secretBlock(), appBlock(),
 		movedBlock(), removedBlock(),
 	}
 	for _, name := range laterBlocks() {
@@ -131,7 +138,7 @@ func Language() Schema {
 // refuses by name.
 func laterBlocks() []string {
 	return []string{
-		"analytics", "approval", "dev", "group", "notify", "oauth", "policy", "preview", "role", "secret",
+		"analytics", "approval", "dev", "group", "notify", "oauth", "policy", "preview", "role",
 	}
 }
 
@@ -222,8 +229,11 @@ func canonicalAttribute(list []Attribute, name string) (Attribute, bool) {
 	if a, ok := attribute(list, name); ok {
 		return a, true
 	}
-	if name == "disabled" {
+	switch name {
+	case "disabled":
 		name = "enabled"
+	case "no_revert":
+		name = "auto_revert"
 	}
 	return attribute(list, strings.TrimSuffix(name, "_ms"))
 }

@@ -21,7 +21,8 @@ type shared struct {
 	own       *machine // the node that this load is for; nil when nobody can say
 	nodeValue cty.Value
 	edge      Object
-	limits    *Object // nil without a limits block
+	limits    *Object  // nil without a limits block
+	secrets   []Object // by address
 	domain    string
 	checks    []*block
 	moves     []*block             // moved and removed ones
@@ -39,6 +40,7 @@ func (l *load) evaluateShared() {
 	l.declare("function", "function", blocks["function"])
 	l.declare("node", "node", blocks["node"])
 	l.declare("check", "check", blocks["check"])
+	l.declare("secret", "secret", blocks["secret"])
 	l.shared.names["node"].places["name"] = hcl.Range{}
 	l.shared.names["node"].places["labels"] = hcl.Range{}
 	l.shared.names["node.labels"] = names{what: "label", places: map[string]hcl.Range{}}
@@ -59,6 +61,7 @@ func (l *load) evaluateShared() {
 	l.shared.values = map[string]cty.Value{
 		"var": cty.ObjectVal(l.shared.vars), "local": cty.ObjectVal(l.shared.locals), "node": l.shared.nodeValue,
 	}
+	l.secrets(blocks["secret"])
 	if b := l.once(blocks["edge"]); b != nil {
 		l.at(Alone, rangeOf(b.name()))
 		l.edge(b)
@@ -174,6 +177,9 @@ func (l *load) fullScope(rd *reader) *scope {
 	s := l.scope(rd)
 	for _, root := range []string{"var", "local", "node", "node.labels"} {
 		s.names[root] = l.shared.names[root]
+	}
+	if l.shared.values["secret"] != cty.NilVal {
+		s.names["secret"] = l.shared.names["secret"]
 	}
 	s.ctx.Variables = maps.Clone(l.shared.values)
 	s.names["app"] = names{what: "app"}

@@ -1,22 +1,26 @@
 package spec
 
-import "encoding/json"
+import (
+	"bytes"
+	"encoding/json"
+)
 
 // Unit is what one file of apps yielded, with everything it depends on.
 type Unit struct {
 	File      string               `json:"file"`
-	ID        string               `json:"id"`              // git blob id; empty where the file holds shared things too: it is read each time
-	Shared    string               `json:"shared"`          // digest of everything all apps share
-	Size      int                  `json:"size"`            // bytes of the file
-	Reads     map[string]string    `json:"reads,omitempty"` // what its file functions read: path to git id
-	Apps      []string             `json:"apps,omitempty"`  // labels of the apps its expressions name
-	Blocks    []AppBlock           `json:"blocks"`          // its app blocks in their order, stalled and foreign ones too
+	ID        string               `json:"id"`                // git blob id; empty where the file holds shared things too: it is read each time
+	Shared    string               `json:"shared"`            // digest of everything all apps share
+	Size      int                  `json:"size"`              // bytes of the file
+	Reads     map[string]string    `json:"reads,omitempty"`   // what its file functions read: path to git id
+	Apps      []string             `json:"apps,omitempty"`    // labels of the apps its expressions name
+	Secrets   []string             `json:"secrets,omitempty"` // names of the secrets its expressions name, those of apps of other nodes too
+	Blocks    []AppBlock           `json:"blocks"`            // its app blocks in their order, stalled and foreign ones too
 	Objects   []Object             `json:"objects,omitempty"`
 	Stalled   map[Addr]Diagnostics `json:"stalled,omitempty"`
 	Elsewhere []Addr               `json:"elsewhere,omitempty"`
 	Warnings  Diagnostics          `json:"warnings,omitempty"`
 
-	hosts [][]string // that each of Objects claims: decoded once, by the Assembly
+	uses []uses // of each of Objects: decoded once, by the Assembly
 }
 
 // AppBlock is an app block and its place.
@@ -25,29 +29,43 @@ type AppBlock struct {
 	Range Range `json:"range"` // of its label
 }
 
-// withHosts is the unit with its hosts decoded.
-func (u *Unit) withHosts() *Unit {
-	if len(u.hosts) == len(u.Objects) {
+// uses are what an app claims and what it needs to be there.
+type uses struct {
+	hosts    []string // that it claims: none while it is not enabled
+	services []Service
+	secrets  []string
+}
+
+// withUses is the unit with what its apps use decoded.
+func (u *Unit) withUses() *Unit {
+	if len(u.uses) == len(u.Objects) {
 		return u
 	}
 	c := *u
-	c.hosts = make([][]string, len(u.Objects))
+	c.uses = make([]uses, len(u.Objects))
 	for i, o := range u.Objects {
-		c.hosts[i] = servedHosts(o)
+		c.uses[i] = usesOf(o)
 	}
 	return &c
 }
 
-// servedHosts are the hosts an app claims: none while it is not enabled.
-func servedHosts(o Object) []string {
+func usesOf(o Object) uses {
 	var a struct {
 		Hosts    []string `json:"hosts"`
 		Disabled bool     `json:"disabled"`
 	}
-	if json.Unmarshal(o.Spec, &a) != nil || a.Disabled {
-		return nil
+	if json.Unmarshal(o.Spec, &a) != nil {
+		return uses{}
 	}
-	return a.Hosts
+	u := uses{hosts: a.Hosts}
+	if a.Disabled {
+		u.hosts = nil
+	}
+	var app App
+	if bytes.Contains(o.Spec, []byte(`"runtime":`)) && json.Unmarshal(o.Spec, &app) == nil { // few have one
+		u.services, u.secrets = app.Services, app.Secrets()
+	}
+	return u
 }
 
 // blockRange is the place of the label that an address comes from.

@@ -83,12 +83,15 @@ func pairOf(expr hcl.Expression, key string) (hcl.KeyValuePair, bool) {
 }
 
 // decode turns a value into the plain Go value of its row: string, bool,
-// int64 (a number, bytes or milliseconds), float64, []string,
-// map[string]string, object or []object. Null is absent: nil. False means that
+// int64 (a number, bytes or milliseconds), float64, []string, []int64,
+// map[string]string, map[string]EnvValue, sealed, object or []object. Null is absent: nil. False means that
 // a fault was reported.
 func decode(row Attribute, v cty.Value, p *spot, r *reporter) (any, bool) {
 	if v.IsNull() {
 		return nil, !row.Required || refuse(row, v, p, r)
+	}
+	if holdsSecret(v.Type()) && row.Type != TypeSecret && row.Type != TypeSettings {
+		return nil, refuseSecret(p, r)
 	}
 	value, ok := decodeType(row, v, p, r)
 	if ok && !row.allows(value) {
@@ -112,8 +115,14 @@ func decodeType(row Attribute, v cty.Value, p *spot, r *reporter) (any, bool) {
 		return decodeCredential(row, v, p, r)
 	case TypeStrings:
 		return decodeStrings(row, v, p, r)
+	case TypeNumbers:
+		return decodeNumbers(row, v, p, r)
 	case TypeStringMap:
 		return decodeStringMap(row, v, p, r)
+	case TypeSecret:
+		return decodeSecret(row, v, p, r)
+	case TypeSettings:
+		return decodeSettings(row, v, p, r)
 	case TypeObject:
 		return decodeObject(row, v, p, r)
 	case TypeObjects:
@@ -177,6 +186,21 @@ func decodeStrings(row Attribute, v cty.Value, p *spot, r *reporter) (any, bool)
 		s, good := decodeElement(element, e, p.index(i), r)
 		if ok = ok && good; good {
 			list = append(list, s.(string))
+		}
+	}
+	return list, ok
+}
+
+func decodeNumbers(row Attribute, v cty.Value, p *spot, r *reporter) (any, bool) {
+	if !isList(v) {
+		return nil, refuse(row, v, p, r)
+	}
+	list, ok := make([]int64, 0, v.LengthInt()), true
+	element := Attribute{Name: row.Name, Type: TypeNumber, Required: true}
+	for i, e := range v.AsValueSlice() {
+		n, good := decode(element, e, p.index(i), r)
+		if ok = ok && good; good {
+			list = append(list, n.(int64))
 		}
 	}
 	return list, ok
@@ -320,8 +344,16 @@ func wanted(t Type) string {
 		return "the name of a credential"
 	case TypeStrings:
 		return "a list of texts"
+	case TypeNumbers:
+		return "a list of whole numbers"
 	case TypeStringMap:
 		return "an object of texts"
+	case TypeSecret:
+		return `a sealed value: age("…")`
+	case TypeSetting:
+		return "a text or a secret"
+	case TypeSettings:
+		return "an object of texts and secrets"
 	case TypeObject:
 		return "an object"
 	case TypeObjects:

@@ -12,7 +12,7 @@ import (
 // whole is every app of a revision, judged together.
 type whole struct {
 	allApps bool
-	units   []*Unit // by file, with their hosts
+	units   []*Unit // by file, with what their apps use
 	stalled map[Addr]Diagnostics
 	yielded map[Addr]bool // apps of other nodes that are left out although every app is taken
 	report  reporter
@@ -29,6 +29,7 @@ func (w *whole) judge() {
 	w.judgeClaims(w.labels, codeNameTwice, `app %s is declared twice`, "give one of them another name", "also declared here")
 	w.judgeClaims(w.names, codeNameTwice, "two apps are called %s", "rename one of them or its key", "called the same")
 	w.judgeClaims(w.hosts, codeHostTwice, "host %s is claimed twice", "a host belongs to one app; remove it from the other", "also claimed here")
+	w.judgeServices()
 }
 
 // claim is one app's claim of something that belongs to one app only.
@@ -132,7 +133,7 @@ func (w *whole) addrs() iter.Seq2[Addr, *Unit] {
 func (w *whole) hosts(yield func(string, claim) bool) {
 	for u, i := range w.taken() {
 		o := &u.Objects[i]
-		for _, host := range u.hosts[i] {
+		for _, host := range u.uses[i].hosts {
 			at := func() Range {
 				if at, declared := o.At[hostPlace(host)]; declared {
 					return at
@@ -176,7 +177,7 @@ func (w *whole) yield() {
 	for _, own := range []bool{true, false} {
 		for _, u := range w.units {
 			for i, o := range u.Objects {
-				if foreign[o.Addr] != own && !claim(own, u.hosts[i]) {
+				if foreign[o.Addr] != own && !claim(own, u.uses[i].hosts) {
 					w.yielded[o.Addr] = true
 				}
 			}
@@ -232,7 +233,7 @@ func (w *whole) objects() []Object {
 // accepted is the output of a revision that can be applied.
 func (w *whole) accepted(p Partial) Output {
 	s := &Spec{Node: p.Node, Stalled: w.stalled, Moved: p.Moved, Removed: p.Removed, Warnings: slices.Clone(p.Diagnostics)}
-	s.Objects = append(w.objects(), p.Objects...) // edge, limits and node sort after app
+	s.Objects = append(w.objects(), w.needed(p.Objects, &s.Warnings)...) // edge, limits, node and secret sort after app
 	out := Output{Spec: s, Units: make([]Unit, 0, len(w.units))}
 	for _, u := range w.units {
 		s.Elsewhere = append(s.Elsewhere, u.Elsewhere...)

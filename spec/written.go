@@ -17,9 +17,29 @@ func (w written) number(name string, n int) {
 	}
 }
 
+func (w written) text(name, s string) {
+	if s != "" {
+		w[name] = s
+	}
+}
+
+func (w written) truth(name string, is, usual bool) {
+	if is != usual {
+		w[name] = is
+	}
+}
+
+func (w written) list(name string, list []string) {
+	if len(list) > 0 {
+		w[name] = list
+	}
+}
+
+// duration writes milliseconds; a negative length is one that was switched off
+// by a 0.
 func (w written) duration(name string, ms int64) {
 	if ms != 0 {
-		w[name] = FormatDuration(time.Duration(ms) * time.Millisecond)
+		w[name] = FormatDuration(time.Duration(max(0, ms)) * time.Millisecond)
 	}
 }
 
@@ -83,6 +103,16 @@ func valueOf(w any) cty.Value {
 		return cty.NumberFloatVal(w)
 	case string:
 		return cty.StringVal(w)
+	case bool:
+		return cty.BoolVal(w)
+	case []string:
+		return textList(w)
+	case []int:
+		list := make([]cty.Value, len(w))
+		for i, n := range w {
+			list[i] = cty.NumberIntVal(int64(n))
+		}
+		return cty.TupleVal(list)
 	}
 	v := map[string]cty.Value{}
 	for key, inner := range w.(map[string]any) {

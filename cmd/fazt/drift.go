@@ -163,7 +163,11 @@ func (n *node) damaged(ctx context.Context, served []spec.Object, out *driftOut)
 		if o.Content == nil {
 			continue
 		}
-		for _, f := range o.Content.Files {
+		files := slices.Clip(o.Content.Files)
+		for _, digest := range o.Content.Program.Blobs() {
+			files = append(files, spec.File{Path: "the program", Blob: digest})
+		}
+		for _, f := range files {
 			if ctx.Err() != nil {
 				return
 			}

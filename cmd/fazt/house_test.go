@@ -28,19 +28,19 @@ var mayImport = map[string]struct {
 	"reconcile":          {[]string{"spec", "reconcile/plan", "reconcile/source", "platform/clock", "platform/fault", "platform/failpoint"}, "the loop is testable without a server"},
 	"reconcile/plan":     {[]string{"spec"}, "the difference is a pure function of two lists"},
 	"reconcile/source":   {[]string{"platform/fault", "platform/failpoint"}, "it knows files and revisions, not what they say"},
-	"edge":               {[]string{"spec", "edge/*", "platform/blob", "platform/fault", "platform/failpoint"}, "serving does not know how it is changed"},
+	"edge":               {[]string{"spec", "edge/*", "platform/*", "!platform/op"}, "serving does not know how it is changed"},
 	"edge/limit":         {nil, "it counts, and knows neither configuration nor routes"},
 	"edge/cert":          {[]string{"platform/fault"}, "it knows hosts and credentials, neither routes nor the language"},
+	"edge/function":      {[]string{"platform/script", "platform/fault"}, "it knows a program, not what a binding is made of"},
 	"edge/static":        {[]string{"edge/rewrite", "platform/blob", "platform/fault"}, "it serves a manifest and knows no configuration"},
-	"edge/function":      {[]string{"platform/script", "platform/fault"}, "it knows HTTP and programs, neither routes nor bindings"},
 	"edge/listen":        {[]string{"platform/fault"}, "it knows connections, not what they carry"},
 	"edge/rewrite":       {[]string{"platform/fault"}, "it is a table of rules"},
 	"platform":           {[]string{"platform/*", "!platform/op"}, "it opens the ground in order"},
+	"platform/binding":   {[]string{"platform/egress", "platform/fault", "platform/queue", "platform/script", "platform/secret", "platform/storage"}, "it knows one app's own things, not how they came about"},
 	"platform/clock":     {nil, "it is a time that one can trust"},
 	"platform/fault":     {nil, "it is the ground floor"},
 	"platform/failpoint": {nil, "it is a name and nothing else in a release build"},
 	"platform/sqlite":    {[]string{"platform/fault", "platform/failpoint"}, "it holds no tables"},
-	"platform/binding":   {[]string{"platform/script", "platform/storage", "platform/queue", "platform/secret", "platform/fault"}, "it is what one app can reach, whoever asks"},
 	"platform/blob":      {[]string{"platform/fault", "platform/failpoint"}, "it stores bytes by digest"},
 	"platform/journal":   {[]string{"platform/sqlite", "platform/fault", "platform/failpoint"}, "it records what happened"},
 	"platform/release":   {[]string{"platform/sqlite", "platform/fault", "platform/failpoint"}, "it remembers generations"},
@@ -49,12 +49,13 @@ var mayImport = map[string]struct {
 	"platform/storage":   {[]string{"platform/sqlite", "platform/fault"}, "it keeps what apps keep, and knows neither HTTP nor a language"},
 	"platform/queue":     {[]string{"platform/sqlite", "platform/fault"}, "it keeps jobs and knows neither apps nor engines"},
 	"platform/child":     {[]string{"platform/fault"}, "it knows no payload"},
+	"platform/bundle":    {[]string{"platform/child", "platform/fault"}, "it makes a program and never runs one"},
 	"platform/script":    {[]string{"platform/script/web", "platform/child", "platform/fault"}, "it runs code and knows neither HTTP nor storage"},
 	"platform/op":        {[]string{"platform/fault"}, "it knows neither people nor journal"},
-	"platform/secret":    {[]string{"platform/fault"}, "it knows envelopes, not where they stand"},
-	"platform/egress":    {[]string{"platform/fault"}, "it knows hosts and addresses, not who asks"},
 
 	"platform/script/web": {[]string{"platform/fault"}, "it computes, and knows neither engine nor app"},
+	"platform/secret":     {[]string{"platform/fault"}, "it knows envelopes, not where they stand"},
+	"platform/egress":     {[]string{"platform/fault"}, "it knows hosts and addresses, not who asks"},
 }
 
 // doors names the one package that may import each third-party module, so that
@@ -78,6 +79,8 @@ var doors = map[string][]string{
 	"github.com/klauspost/compress":       {"platform/blob"},
 	"github.com/andybalholm/brotli":       {"platform/blob"},
 	"github.com/landlock-lsm/go-landlock": {"platform/child"},
+	"github.com/evanw/esbuild":            {"platform/bundle"},
+	"github.com/tailscale/hujson":         {"platform/bundle"},
 	"github.com/caddyserver/certmagic":    {"edge/cert"},
 	"github.com/mholt/acmez/v3":           {"edge/cert"}, // CertMagic's own: what a CA says
 	"go.uber.org/zap":                     {"edge/cert"}, // CertMagic's logger
@@ -102,6 +105,8 @@ var testOnly = []string{
 	"github.com/rogpeppe/go-internal", "pgregory.net/rapid", "github.com/chromedp", "golang.org/x/crypto",
 	"github.com/klauspost/compress", "github.com/andybalholm/brotli", "github.com/go-git/", "modernc.org/sqlite",
 	"golang.org/x/tools/txtar", "golang.org/x/sys", "github.com/letsencrypt/pebble/v2",
+	"github.com/quic-go/quic-go", "golang.org/x/net/http2", "modernc.org/quickjs",
+	"github.com/quic-go/quic-go", "golang.org/x/net/http2", "github.com/miekg/dns",
 	"github.com/quic-go/quic-go", "golang.org/x/net/http2", "github.com/miekg/dns", "modernc.org/quickjs",
 }
 

@@ -96,7 +96,8 @@ func damagedRow(r release.Object, why string) error {
 	return fault.New(fault.Internal, "the record of %s is damaged: %s", r.Addr, why).WithSubject(r.Addr)
 }
 
-// digestsOf finds the blobs that the record of an app's files refers to.
+// digestsOf finds the blobs that the record of an app's files refers to,
+// those of its program among them.
 func digestsOf(list []byte, visit func(blob.Digest)) error {
 	var c spec.Content
 	if err := json.Unmarshal(list, &c); err != nil {
@@ -104,6 +105,9 @@ func digestsOf(list []byte, visit func(blob.Digest)) error {
 	}
 	for _, f := range c.Files {
 		visit(blob.Digest(f.Blob))
+	}
+	for _, digest := range c.Program.Blobs() {
+		visit(blob.Digest(digest))
 	}
 	return nil
 }

@@ -5,9 +5,11 @@ import (
 	"io"
 	"log/slog"
 	"reflect"
+	"slices"
 	"testing"
 
 	"github.com/fazt-sh/fazt/platform"
+	"github.com/fazt-sh/fazt/platform/blob"
 	"github.com/fazt-sh/fazt/platform/release"
 	"github.com/fazt-sh/fazt/platform/sqlite"
 	"github.com/fazt-sh/fazt/spec"
@@ -23,8 +25,10 @@ func recordedApp(t *testing.T) spec.Object {
 	}
 	return spec.Object{
 		Addr: "app.a", Kind: spec.KindApp, Name: "a", Spec: form, Digest: digest, Immutable: digest, Revision: "3f9c2e1",
-		Content: &spec.Content{Tree: "t", Files: []spec.File{{Path: "index.html", ID: "i", Size: 5, Blob: "b"}}},
-		Range:   spec.Range{Filename: "fazt.hcl", Start: spec.Pos{Line: 1}},
+		Content: &spec.Content{Tree: "t", Files: []spec.File{{Path: "index.html", ID: "i", Size: 5, Blob: "b"}},
+			Sources: []spec.File{{Path: "api/main.ts", ID: "m", Size: 7}, {Path: "api/node_modules", ID: "n"}}, Split: "api/main.ts",
+			Program: &spec.Program{Code: "c", Map: "m", Digest: "d", Inputs: []string{"api/main.ts"}}},
+		Range: spec.Range{Filename: "fazt.hcl", Start: spec.Pos{Line: 1}},
 	}
 }
 
@@ -90,6 +94,19 @@ func TestFlippedRecord(t *testing.T) {
 	})
 	if check("as it was", app) {
 		t.Error("the record is lost as it was")
+	}
+}
+
+// What a record refers to stays in the store: the files, and the program that
+// was made of the sources. The sources themselves are the repository's.
+func TestRecordsReferToPrograms(t *testing.T) {
+	row, err := rowOf(recordedApp(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var found []string
+	if err := digestsOf(row.Manifest, func(d blob.Digest) { found = append(found, string(d)) }); err != nil || !slices.Equal(found, []string{"b", "c", "m"}) {
+		t.Errorf("the record refers to %q, %v", found, err)
 	}
 }
 

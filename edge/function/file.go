@@ -23,43 +23,6 @@ type Files interface {
 	PutSigned(ctx context.Context, binding, key string, query url.Values, header http.Header, body io.Reader) (etag string, err error)
 }
 
-// Open is how a public file is opened: the bytes, and what is to be said of them as
-// in Files. A file that is not there is NotFound.
-type Open func(ctx context.Context, key string) (io.ReadSeekCloser, http.Header, error)
-
-// PublicHandler answers with the files of one binding to everybody: the key is what
-// follows the prefix in the path.
-type PublicHandler struct {
-	open   Open
-	prefix string
-}
-
-// NewPublic returns the handler of a binding whose files are served below prefix.
-func NewPublic(open Open, prefix string) *PublicHandler { return &PublicHandler{open, prefix} }
-
-// ServeHTTP answers GET and HEAD with a file, in parts and under conditions as
-// asked.
-func (h *PublicHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) error {
-	if r.Method != http.MethodGet && r.Method != http.MethodHead {
-		return refuseMethod(w, r, "GET, HEAD")
-	}
-	key := strings.TrimPrefix(r.URL.Path, h.prefix)
-	if key == "" {
-		return fault.New(fault.NotFound, "there is no file of no name")
-	}
-	file, header, err := h.open(r.Context(), key)
-	if err != nil {
-		return err
-	}
-	defer file.Close()
-	return sendFile(w, r, key, file, header)
-}
-
-func refuseMethod(w http.ResponseWriter, r *http.Request, methods string) error {
-	w.Header().Set("Allow", methods)
-	return &refusal{http.StatusMethodNotAllowed, "method " + r.Method + " is not for files"}
-}
-
 // FileHandler answers at signed addresses: /_fazt/blob/BINDING/KEY?…, where the
 // prefix is the edge's to route by.
 type FileHandler struct {
@@ -105,7 +68,8 @@ func (h *FileHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) error {
 		w.WriteHeader(http.StatusNoContent)
 		return nil
 	default:
-		return refuseMethod(w, r, fileMethods)
+		w.Header().Set("Allow", fileMethods)
+		return &refusal{http.StatusMethodNotAllowed, "method " + r.Method + " is not for signed addresses"}
 	}
 }
 
@@ -118,14 +82,13 @@ func (h *FileHandler) get(w http.ResponseWriter, r *http.Request, binding, key s
 	if err != nil {
 		return err
 	}
-	defer file.Close()
-	safe := header.Clone()
-	safe["Referrer-Policy"] = []string{"no-referrer"} // the address is the permission
-	return sendFile(w, r, key, file, safe)
+	w.Header().Set("Referrer-Policy", "no-referrer") // the address is the permission
+	return serveFile(w, r, file, header, key)
 }
 
-// sendFile answers with a file that somebody stored.
-func sendFile(w http.ResponseWriter, r *http.Request, key string, file io.ReadSeeker, header http.Header) error {
+// serveFile answers with a file, in parts and under conditions as asked.
+func serveFile(w http.ResponseWriter, r *http.Request, file io.ReadSeekCloser, header http.Header, key string) error {
+	defer file.Close()
 	if strings.Count(r.Header.Get("Range"), ",") >= maxRanges {
 		return &refusal{http.StatusRequestedRangeNotSatisfiable, "too many ranges"}
 	}
@@ -202,4 +165,37 @@ func (h *FileHandler) put(w http.ResponseWriter, r *http.Request, binding, key s
 	head["Cache-Control"] = []string{"no-store"}
 	w.WriteHeader(http.StatusCreated)
 	return nil
+}
+
+// Public are files that everybody may fetch. A file that is not there is NotFound.
+type Public interface {
+	OpenPublic(ctx context.Context, binding, key string) (io.ReadSeekCloser, http.Header, error)
+}
+
+// PublicHandler answers with the files of one store, at paths of the app.
+type PublicHandler struct {
+	files           Public
+	binding, prefix string
+}
+
+// NewPublic returns the handler of a store's files, whose paths begin with prefix.
+func NewPublic(files Public, binding, prefix string) *PublicHandler {
+	return &PublicHandler{files, binding, prefix}
+}
+
+// ServeHTTP answers GET and HEAD.
+func (h *PublicHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) error {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		w.Header().Set("Allow", "GET, HEAD")
+		return &refusal{http.StatusMethodNotAllowed, "method " + r.Method + " is not for these files"}
+	}
+	key := strings.TrimPrefix(r.URL.Path, h.prefix)
+	if key == "" {
+		return fault.New(fault.NotFound, "there is no file without a name")
+	}
+	file, header, err := h.files.OpenPublic(r.Context(), h.binding, key)
+	if err != nil {
+		return err
+	}
+	return serveFile(w, r, file, header, key)
 }

@@ -143,12 +143,13 @@ func TestUploadsDoNotRun(t *testing.T) {
 	}
 }
 
+func (f *files) OpenPublic(ctx context.Context, binding, key string) (io.ReadSeekCloser, http.Header, error) {
+	return f.OpenSigned(ctx, binding, key, url.Values{"sig": {"GET"}})
+}
+
 // What is served to everybody is under the same guard, and under no signature.
 func TestPublicFile(t *testing.T) {
-	f := &files{kind: "image/svg+xml"}
-	h := function.NewPublic(func(ctx context.Context, key string) (io.ReadSeekCloser, http.Header, error) {
-		return f.OpenSigned(ctx, "FILES", key, url.Values{"sig": {"GET"}})
-	}, "/files/")
+	h := function.NewPublic(&files{kind: "image/svg+xml"}, "FILES", "/files/")
 	s := &site{}
 	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { render(w, h.ServeHTTP(w, r)) }))
 	t.Cleanup(s.Close)

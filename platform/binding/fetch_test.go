@@ -168,7 +168,7 @@ func TestSigned(t *testing.T) {
 	if _, err := w.PutSigned(t.Context(), "FILES", "new", put, http.Header{"Content-Type": {"text/plain"}}, strings.NewReader("sent")); err != nil {
 		t.Error(err)
 	}
-	if file, _, err := w.OpenFile(t.Context(), "FILES", "new"); err != nil {
+	if file, _, err := w.OpenPublic(t.Context(), "FILES", "new"); err != nil {
 		t.Error(err)
 	} else if b, err := io.ReadAll(file); string(b) != "sent" || err != nil || file.Close() != nil {
 		t.Errorf("public: %q, %v", b, err)

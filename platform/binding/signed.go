@@ -98,9 +98,9 @@ func (a *App) OpenSigned(ctx context.Context, binding, key string, query url.Val
 	return openFile(ctx, f, key, "private, no-cache")
 }
 
-// OpenFile returns a file of the app's own, for paths at which it serves them to
-// everybody. The error's kind is NotFound if there is none.
-func (a *App) OpenFile(ctx context.Context, binding, key string) (io.ReadSeekCloser, http.Header, error) {
+// OpenPublic returns a file of a store that everybody may read, and the header of
+// its answer.
+func (a *App) OpenPublic(ctx context.Context, binding, key string) (io.ReadSeekCloser, http.Header, error) {
 	f, ok := a.config.Files[binding]
 	if !ok {
 		return nil, nil, fault.New(fault.NotFound, "there is no binding %q", clip(binding))
@@ -118,22 +118,13 @@ func openFile(ctx context.Context, f *storage.Files, key, caching string) (io.Re
 	}
 	header := http.Header{"Etag": {`"` + info.ETag + `"`}, "Last-Modified": {info.Modified.UTC().Format(http.TimeFormat)}}
 	header.Set("Cache-Control", caching)
-	stored := metaOfFile(info).HTTP
-	for name, field := range fields() {
-		if v := stored[name]; v != "" {
+	for name, field := range map[string]string{"contentType": "Content-Type", "contentLanguage": "Content-Language",
+		"contentDisposition": "Content-Disposition", "contentEncoding": "Content-Encoding", "cacheControl": "Cache-Control"} {
+		if v := metaOfFile(info).HTTP[name]; v != "" {
 			header.Set(field, v)
 		}
 	}
-	if v := stored["cacheControl"]; v != "" {
-		header.Set("Cache-Control", v)
-	}
-	return &laterFile{ctx: ctx, files: f, info: info}, header, nil
-}
-
-// fields are what is said of a file by header, both ways.
-func fields() map[string]string {
-	return map[string]string{"contentType": "Content-Type", "contentLanguage": "Content-Language",
-		"contentDisposition": "Content-Disposition", "contentEncoding": "Content-Encoding"}
+	return &signedFile{ctx: ctx, files: f, info: info}, header, nil
 }
 
 // PutSigned stores a body at an address that was signed for PUT.
@@ -143,7 +134,8 @@ func (a *App) PutSigned(ctx context.Context, binding, key string, query url.Valu
 		return "", err
 	}
 	said := described{HTTP: map[string]string{}}
-	for name, field := range fields() {
+	for name, field := range map[string]string{"contentType": "Content-Type", "contentLanguage": "Content-Language",
+		"contentDisposition": "Content-Disposition", "contentEncoding": "Content-Encoding"} {
 		if v := header.Get(field); v != "" {
 			said.HTTP[name] = v
 		}
@@ -156,9 +148,9 @@ func (a *App) PutSigned(ctx context.Context, binding, key string, query url.Valu
 	return `"` + info.ETag + `"`, err
 }
 
-// laterFile is a file that is opened where it is read, so that asking whether it
+// signedFile is a file that is opened where it is read, so that asking whether it
 // has changed opens none.
-type laterFile struct {
+type signedFile struct {
 	ctx   context.Context
 	files *storage.Files
 	info  storage.FileInfo
@@ -168,7 +160,7 @@ type laterFile struct {
 
 // Read implements io.Reader. The bytes are those that were asked for first, also
 // where others have taken their place.
-func (s *laterFile) Read(p []byte) (int, error) {
+func (s *signedFile) Read(p []byte) (int, error) {
 	if s.at >= s.info.Size {
 		return 0, io.EOF
 	}
@@ -188,7 +180,7 @@ func (s *laterFile) Read(p []byte) (int, error) {
 }
 
 // Seek implements io.Seeker.
-func (s *laterFile) Seek(offset int64, whence int) (int64, error) {
+func (s *signedFile) Seek(offset int64, whence int) (int64, error) {
 	switch whence {
 	case io.SeekCurrent:
 		offset += s.at
@@ -206,7 +198,7 @@ func (s *laterFile) Seek(offset int64, whence int) (int64, error) {
 }
 
 // Close implements io.Closer.
-func (s *laterFile) Close() error {
+func (s *signedFile) Close() error {
 	if s.body == nil {
 		return nil
 	}

@@ -30,6 +30,10 @@ type Limits struct {
 	Wall  time.Duration // from Start
 	Files uint64        // open files; 0 is 32
 	Frame int           // bytes of the longest frame, both ways; 0 is 64 MiB
+
+	// Folder is the one folder whose files the child may read, absolute and
+	// without symbolic links on the way; empty for a child without files.
+	Folder string
 }
 
 const (

@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -231,6 +232,47 @@ func TestEnclosed(t *testing.T) {
 	}
 	if abi >= 4 && !strings.Contains(f.Dialed, "permission denied") {
 		t.Errorf("dialling: %s", f.Dialed)
+	}
+}
+
+// A child that was given a folder reads what is in it and nothing beside it.
+func TestFolder(t *testing.T) {
+	dir, err := filepath.EvalSymlinks(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	given, beside := filepath.Join(dir, "given"), filepath.Join(dir, "beside")
+	for _, d := range []string{given, beside} {
+		if err := os.MkdirAll(filepath.Join(d, "deep"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(d, "deep", "file"), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	l := usual()
+	l.Folder = given
+	p := start(t, "peek", l)
+	peek := func(path string) string {
+		if err := p.Conn().WriteFrame([]byte(path)); err != nil {
+			t.Fatal(err)
+		}
+		said, err := p.Conn().ReadFrame()
+		if err != nil {
+			t.Fatal(err, p.Wait())
+		}
+		return string(said)
+	}
+	if said := peek(filepath.Join(given, "deep", "file")); said != "<nil>" {
+		t.Errorf("reading below the folder: %s", said)
+	}
+	if landlock() < 1 {
+		t.Skip("this kernel has no Landlock")
+	}
+	for _, path := range []string{filepath.Join(beside, "deep", "file"), filepath.Join(given, "../beside/deep/file"), "/etc/passwd", "/proc/self/environ"} {
+		if said := peek(path); !strings.Contains(said, "permission denied") {
+			t.Errorf("reading %s: %s", path, said)
+		}
 	}
 }
 

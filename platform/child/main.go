@@ -62,7 +62,7 @@ func run(role Role, args []string) error {
 	if err := l.bind(); err != nil {
 		return err
 	}
-	enclose()
+	enclose(l.Folder)
 	return role(context.Background(), newConn(os.NewFile(socketFD, "parent"), l.Frame))
 }
 
@@ -80,7 +80,7 @@ func parented() bool {
 func (l Limits) arguments(role string) []string {
 	return []string{role,
 		"-data=" + strconv.FormatInt(l.Data, 10), "-cpu=" + l.CPU.String(),
-		"-files=" + strconv.FormatUint(l.Files, 10), "-frame=" + strconv.Itoa(l.Frame)}
+		"-files=" + strconv.FormatUint(l.Files, 10), "-frame=" + strconv.Itoa(l.Frame), "-folder=" + l.Folder}
 }
 
 func parseArguments(args []string) (Limits, error) {
@@ -91,6 +91,7 @@ func parseArguments(args []string) (Limits, error) {
 	f.DurationVar(&l.CPU, "cpu", 0, "")
 	f.Uint64Var(&l.Files, "files", defaultFiles, "")
 	f.IntVar(&l.Frame, "frame", defaultFrame, "")
+	f.StringVar(&l.Folder, "folder", "", "")
 	return l, f.Parse(args)
 }
 
@@ -124,10 +125,15 @@ func (l Limits) bind() error {
 	return nil
 }
 
-// enclose takes away files and network, on kernels that have Landlock. Without
-// it the child is still bounded; it has no secrets to lose.
-func enclose() {
-	if err := landlock.V11.BestEffort().Restrict(); err != nil {
+// enclose takes away network and files, but reading those of one folder, on
+// kernels that have Landlock. Without it the child is still bounded; it has no
+// secrets to lose, and a role that opens paths that others name checks them.
+func enclose(folder string) {
+	var rules []landlock.Rule
+	if folder != "" {
+		rules = append(rules, landlock.RODirs(folder))
+	}
+	if err := landlock.V11.BestEffort().Restrict(rules...); err != nil {
 		fmt.Fprintf(os.Stderr, "without landlock: %v\n", err)
 	}
 }

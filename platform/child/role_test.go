@@ -33,6 +33,7 @@ func roles() map[string]child.Role {
 		"half":    func(context.Context, *child.Conn) error { return writeRaw([]byte("\x00\x00\x00\x0ahel")) },
 		"look":    look,
 		"work":    work,
+		"peek":    peek,
 	}
 }
 
@@ -137,6 +138,20 @@ func look(_ context.Context, c *child.Conn) error {
 		return err
 	}
 	return c.WriteFrame(b)
+}
+
+// peek answers each path with the error of reading it.
+func peek(_ context.Context, c *child.Conn) error {
+	for {
+		path, err := c.ReadFrame()
+		if err != nil {
+			return nil
+		}
+		_, err = os.ReadFile(string(path))
+		if err := c.WriteFrame([]byte(fmt.Sprint(err))); err != nil {
+			return err
+		}
+	}
 }
 
 // work uses Go's runtime as a loader does: goroutines, collections, timers.

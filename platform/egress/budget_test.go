@@ -52,7 +52,7 @@ func TestSlowServers(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			world := newInternet(t)
 			world.listen("slow.example.com", serve)
-			c := world.client(egress.Config{Rules: []egress.Rule{{Host: "slow.example.com"}}, Limits: egress.Limits{Time: 150 * time.Millisecond, Header: 16 << 10}})
+			c := world.client(egress.Config{Rules: []egress.Rule{{Host: "slow.example.com", Ports: []int{80, 443}}}, Limits: egress.Limits{Time: 150 * time.Millisecond, Header: 16 << 10}})
 			_, err := fetch(t.Context(), c, get(t, "http://slow.example.com/"))
 			if name == "only continues" && codeOf(err) == egress.CodeUnreachable {
 				return // so much of it that it filled the header's bound first
@@ -74,7 +74,7 @@ func TestSlowHandshake(t *testing.T) {
 	for at := range world.routes {
 		world.routes[at] = l.Addr().String()
 	}
-	c := world.client(egress.Config{Rules: []egress.Rule{{Host: "slow.example.com"}}, Limits: egress.Limits{Time: 100 * time.Millisecond}})
+	c := world.client(egress.Config{Rules: []egress.Rule{{Host: "slow.example.com", Ports: []int{80, 443}}}, Limits: egress.Limits{Time: 100 * time.Millisecond}})
 	_, err = fetch(t.Context(), c, get(t, "https://slow.example.com/"))
 	wantCode(t, err, fault.Exhausted, egress.CodeTime)
 }
@@ -112,7 +112,7 @@ func TestBodySize(t *testing.T) {
 			io.WriteString(w, strings.Repeat("x", n))
 		}
 	})
-	c := world.client(egress.Config{Rules: []egress.Rule{{Host: "big.example.com"}}, Limits: egress.Limits{Body: most}})
+	c := world.client(egress.Config{Rules: []egress.Rule{{Host: "big.example.com", Ports: []int{80, 443}}}, Limits: egress.Limits{Body: most}})
 	for _, scheme := range []string{"http", "https"} {
 		for path, fits := range map[string]bool{"/0": true, "/9999": true, "/10000": true, "/10001": false, "/1000000": false, "/endless": false, "/packed": false} {
 			got, err := fetch(t.Context(), c, get(t, scheme+"://big.example.com"+path))
@@ -135,7 +135,7 @@ func TestSentSize(t *testing.T) {
 		body, _ := io.ReadAll(r.Body)
 		w.Write(body)
 	})
-	c := world.client(egress.Config{Rules: []egress.Rule{{Host: "sink.example.com"}}, Limits: egress.Limits{Sent: 1000}})
+	c := world.client(egress.Config{Rules: []egress.Rule{{Host: "sink.example.com", Ports: []int{80, 443}}}, Limits: egress.Limits{Sent: 1000}})
 	for _, scheme := range []string{"http", "https"} {
 		for _, n := range []int{1000, 1001, 1 << 20} {
 			req := get(t, scheme+"://sink.example.com/")
@@ -155,7 +155,7 @@ func TestSentSize(t *testing.T) {
 func TestHeaderSize(t *testing.T) {
 	world := newInternet(t)
 	world.serve("head.example.com", func(w http.ResponseWriter, r *http.Request) { w.Header().Set("X", strings.Repeat("x", 100_000)) })
-	c := world.client(egress.Config{Rules: []egress.Rule{{Host: "head.example.com"}}})
+	c := world.client(egress.Config{Rules: []egress.Rule{{Host: "head.example.com", Ports: []int{80, 443}}}})
 	for _, scheme := range []string{"http", "https"} {
 		_, err := fetch(t.Context(), c, get(t, scheme+"://head.example.com/"))
 		wantCode(t, err, fault.Unavailable, egress.CodeUnreachable)
@@ -175,7 +175,7 @@ func TestRedirectLimit(t *testing.T) {
 		http.Redirect(w, r, fmt.Sprintf("/%d", n-1), http.StatusFound)
 	}
 	world.serve("hop.example.com", hop)
-	c := world.client(egress.Config{Rules: []egress.Rule{{Host: "hop.example.com"}}})
+	c := world.client(egress.Config{Rules: []egress.Rule{{Host: "hop.example.com", Ports: []int{80, 443}}}})
 	if _, err := fetch(t.Context(), c, get(t, "http://hop.example.com/4")); err != nil || hits != 4 {
 		t.Errorf("three redirects: %v after %d", err, hits)
 	}
@@ -200,7 +200,7 @@ func TestRedirectLimit(t *testing.T) {
 func TestAtOnce(t *testing.T) {
 	world := newInternet(t)
 	world.serve("api.example.com", func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "x") })
-	c := world.client(egress.Config{Rules: []egress.Rule{{Host: "api.example.com"}}, Limits: egress.Limits{AtOnce: 3}})
+	c := world.client(egress.Config{Rules: []egress.Rule{{Host: "api.example.com", Ports: []int{80, 443}}}, Limits: egress.Limits{AtOnce: 3}})
 	var open []*http.Response
 	for range 3 {
 		resp, err := c.Do(t.Context(), get(t, "http://api.example.com/"))
@@ -238,7 +238,7 @@ func TestPlacesComeBack(t *testing.T) {
 	world := newInternet(t)
 	world.serve("api.example.com", func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "x") })
 	world.names["private.example.com"] = nil
-	c := world.client(egress.Config{Rules: []egress.Rule{{Host: "*.example.com"}}, Limits: egress.Limits{AtOnce: 1, Time: 500 * time.Millisecond}})
+	c := world.client(egress.Config{Rules: []egress.Rule{{Host: "*.example.com", Ports: []int{80, 443}}}, Limits: egress.Limits{AtOnce: 1, Time: 500 * time.Millisecond}})
 	for _, address := range []string{"http://elsewhere.test/", "http://private.example.com/", "http://10.0.0.1/", "http://api.example.com/"} {
 		c.Do(t.Context(), get(t, address)) // the last is answered, and never closed
 	}
@@ -253,7 +253,7 @@ func TestCallerGoes(t *testing.T) {
 	world := newInternet(t)
 	began := make(chan struct{})
 	world.serve("slow.example.com", func(w http.ResponseWriter, r *http.Request) { close(began); <-r.Context().Done() })
-	c := world.client(egress.Config{Rules: []egress.Rule{{Host: "slow.example.com"}}})
+	c := world.client(egress.Config{Rules: []egress.Rule{{Host: "slow.example.com", Ports: []int{80, 443}}}})
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() { <-began; cancel() }()
 	_, err := c.Do(ctx, get(t, "http://slow.example.com/"))
@@ -268,7 +268,7 @@ func TestNoDialIsLeftBehind(t *testing.T) {
 	for _, scheme := range []string{"http", "https"} {
 		began, ended := make(chan struct{}), make(chan struct{})
 		c, err := egress.New(egress.Config{
-			Rules: []egress.Rule{{Host: "dead.example.com"}},
+			Rules: []egress.Rule{{Host: "dead.example.com", Ports: []int{80, 443}}},
 			Lookup: func(context.Context, string) ([]netip.Addr, error) {
 				return []netip.Addr{netip.MustParseAddr("8.8.8.8")}, nil
 			},

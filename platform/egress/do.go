@@ -171,7 +171,7 @@ func (h hop) headerFor(t target) (http.Header, error) {
 		return out, nil
 	}
 	if t.scheme != "https" {
-		return nil, fault.New(fault.Forbidden, "the egress rule of %s adds a secret header, which needs https", t.host).
+		return nil, fault.New(fault.Forbidden, "the egress rule of %s adds headers, which needs https", t.host).
 			WithCode(CodeDenied).WithSubject(t.host)
 	}
 	for name, value := range t.rule.Header {

@@ -17,11 +17,12 @@ import (
 	"time"
 )
 
-// Rule lets requests to one host, or to all names below one, pass.
+// Rule lets requests to one host, or to all names below one, pass. Of several that
+// match, an exact host wins over a wildcard.
 type Rule struct {
-	Host    string                   // "api.example.com", or "*.example.com" for every name below it
-	Methods []string                 // none: all
-	Ports   []int                    // none: 80 and 443
+	Host    string                   // "api.example.com", or "*.example.com" for every name one level below it
+	Methods []string                 // none: all but CONNECT and TRACE, which never pass
+	Ports   []int                    // none: 443
 	Header  map[string]func() string // set on requests to the host over TLS; the code never sees the values
 }
 

@@ -23,7 +23,7 @@ func FuzzURL(f *testing.F) {
 		if err != nil {
 			return
 		}
-		c, err := egress.New(egress.Config{Rules: []egress.Rule{{Host: "*.example.com"}}, Lookup: func(_ context.Context, host string) ([]netip.Addr, error) {
+		c, err := egress.New(egress.Config{Rules: []egress.Rule{{Host: "*.example.com", Ports: []int{80, 443}}}, Lookup: func(_ context.Context, host string) ([]netip.Addr, error) {
 			if !strings.HasSuffix(host, ".example.com.") || strings.ToLower(host) != host || strings.ContainsAny(host, "/:@%?#[]\\ ") {
 				t.Errorf("%q resolves %q", text, host)
 			}

@@ -117,7 +117,7 @@ func TestCredentialsAcrossHosts(t *testing.T) {
 	for _, name := range []string{"a.example.com", "b.example.com", "c.example.com"} {
 		world.serve(name, recorder(&got, http.StatusTemporaryRedirect))
 	}
-	rules := []egress.Rule{secretRule("a.example.com"), secretRule("b.example.com"), {Host: "c.example.com"}}
+	rules := []egress.Rule{secretRule("a.example.com"), secretRule("b.example.com"), {Host: "c.example.com", Ports: []int{80, 443}}}
 	to := func(hosts ...string) string {
 		address := hosts[len(hosts)-1]
 		for _, h := range slices.Backward(hosts[:len(hosts)-1]) {
@@ -187,7 +187,7 @@ func TestRedirectedBody(t *testing.T) {
 		if k.method == "GET" || k.method == "HEAD" {
 			req.Body, req.GetBody, req.ContentLength = nil, nil, 0
 		}
-		c := world.client(egress.Config{Rules: []egress.Rule{{Host: "a.example.com"}}})
+		c := world.client(egress.Config{Rules: []egress.Rule{{Host: "a.example.com", Ports: []int{80, 443}}}})
 		if _, err := fetch(t.Context(), c, req); err != nil || len(got) != 2 || got[1].method != k.after || got[1].body != k.again {
 			t.Errorf("%d after %s: %v %+v", k.code, k.method, err, got)
 		}
@@ -216,7 +216,7 @@ func TestConnectionHeaders(t *testing.T) {
 	for _, name := range []string{"HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "ALL_PROXY"} {
 		t.Setenv(name, fmt.Sprintf("http://127.0.0.1:%d", proxy))
 	}
-	c := world.client(egress.Config{Rules: []egress.Rule{{Host: "*.example.com"}}})
+	c := world.client(egress.Config{Rules: []egress.Rule{{Host: "*.example.com", Ports: []int{80, 443}}}})
 	req := get(t, "http://a.example.com/")
 	for _, name := range []string{"Host", "connection", "Upgrade", "TE", "Transfer-Encoding", "Content-Length", "Expect", "Keep-Alive", "Proxy-Connection", "HTTP2-Settings", "Trailer"} {
 		req.Header[name] = []string{"close"}
@@ -245,7 +245,7 @@ func TestConnectionHeaders(t *testing.T) {
 func TestRefusalsAreLogged(t *testing.T) {
 	world := newInternet(t)
 	var log bytes.Buffer
-	c := world.client(egress.Config{Rules: []egress.Rule{{Host: "*.example.com"}}, Log: slog.New(slog.NewTextHandler(&log, nil))})
+	c := world.client(egress.Config{Rules: []egress.Rule{{Host: "*.example.com", Ports: []int{80, 443}}}, Log: slog.New(slog.NewTextHandler(&log, nil))})
 	for range 3 {
 		c.Do(t.Context(), get(t, "https://inside.example.com/"))
 		c.Do(t.Context(), get(t, "https://elsewhere.test/"))

@@ -111,7 +111,7 @@ func TestOneQuestionForOneConnection(t *testing.T) {
 		}
 	})
 	var asked atomic.Int64
-	c := world.client(egress.Config{Rules: []egress.Rule{{Host: "api.example.com"}}, Lookup: func(ctx context.Context, host string) ([]netip.Addr, error) {
+	c := world.client(egress.Config{Rules: []egress.Rule{{Host: "api.example.com", Ports: []int{80, 443}}}, Lookup: func(ctx context.Context, host string) ([]netip.Addr, error) {
 		if asked.Add(1) > 1 {
 			return []netip.Addr{netip.MustParseAddr("127.0.0.1")}, nil
 		}

@@ -138,7 +138,7 @@ func TestPublicAnswers(t *testing.T) {
 		addr := netip.MustParseAddr(text)
 		net.names["api.example.com"] = []netip.Addr{addr}
 		net.routes[netip.AddrPortFrom(addr, 80)] = net.routes[netip.AddrPortFrom(net.names["other.example.com"][0], 80)]
-		resp, err := net.client(egress.Config{Rules: []egress.Rule{{Host: "api.example.com"}}}).Do(t.Context(), get(t, "http://api.example.com/"))
+		resp, err := net.client(egress.Config{Rules: []egress.Rule{{Host: "api.example.com", Ports: []int{80, 443}}}}).Do(t.Context(), get(t, "http://api.example.com/"))
 		if err != nil {
 			t.Errorf("%s: %v", text, err)
 			continue
@@ -150,12 +150,12 @@ func TestPublicAnswers(t *testing.T) {
 // What no rule lets pass is refused before a name is resolved.
 func TestRules(t *testing.T) {
 	net := newInternet(t)
-	for _, name := range []string{"api.example.com", "a.b.example.com", "example.com", "other.test"} {
+	for _, name := range []string{"api.example.com", "x.example.com", "a.b.example.com", "example.com", "other.test"} {
 		net.serve(name, func(w http.ResponseWriter, r *http.Request) {})
 	}
 	looked := 0
 	c := net.client(egress.Config{
-		Rules: []egress.Rule{{Host: "API.Example.com.", Methods: []string{"GET"}}, {Host: "*.example.com", Ports: []int{443}}},
+		Rules: []egress.Rule{{Host: "API.Example.com.", Methods: []string{"GET"}, Ports: []int{80, 443}}, {Host: "*.example.com", Ports: []int{443}}},
 		Lookup: func(ctx context.Context, host string) ([]netip.Addr, error) {
 			looked++
 			return net.lookup(ctx, host)
@@ -168,8 +168,10 @@ func TestRules(t *testing.T) {
 		{"GET", "http://api.example.com/", true},
 		{"GET", "https://API.EXAMPLE.COM./x?y#z", true},
 		{"GET", "https://api.example.com:443/", true},
-		{"GET", "https://a.b.example.com/", false}, // a certificate for one label
-		{"POST", "http://api.example.com/", false},
+		{"GET", "https://x.example.com/", true},
+		{"GET", "https://a.b.example.com/", false},
+		{"POST", "http://api.example.com/", false}, // the exact rule wins
+		{"POST", "https://api.example.com/", false},
 		{"TRACE", "https://x.example.com/", false},
 		{"CONNECT", "https://x.example.com/", false},
 		{"GET", "http://a.b.example.com/", false},
@@ -192,8 +194,8 @@ func TestRules(t *testing.T) {
 		}
 		if err == nil {
 			t.Errorf("%s %s passes", k.method, k.url)
-		} else if codeOf(err) == egress.CodeDenied && looked != before {
-			t.Errorf("%s %s is resolved", k.method, k.url)
+		} else if codeOf(err) != egress.CodeDenied || looked != before {
+			t.Errorf("%s %s: %v, %d names resolved", k.method, k.url, err, looked-before)
 		}
 	}
 	for _, host := range []string{"", "*", "*.", "com", "*.com", "*.*.example.com", "a.*.example.com", "*example.com", "127.0.0.1", "*.0.0.1", "[::1]", "::1", "exämple.com", "a b.example.com", "http://example.com", "example.com:80", "example.com/x", strings.Repeat("a.", 150) + "example.com"} {

@@ -11,7 +11,7 @@ import (
 	"github.com/fazt-sh/fazt/platform/fault"
 )
 
-// checkRules returns the rules with canonical hosts, the most particular first.
+// checkRules returns the rules with canonical hosts, exact ones first.
 func checkRules(rules []Rule) ([]Rule, error) {
 	out := slices.Clone(rules)
 	seen := map[string]bool{}
@@ -21,7 +21,7 @@ func checkRules(rules []Rule) ([]Rule, error) {
 		host, ok := canonicalHost(below)
 		if !ok {
 			return nil, fault.New(fault.Invalid, "%q cannot be the host of an egress rule", r.Host).WithSubject(r.Host).
-				WithHint("write a full name such as api.example.com, or *.example.com for all names below it; addresses cannot be named")
+				WithHint("write a full name such as api.example.com, or *.example.com for the names one level below; addresses cannot be named")
 		}
 		if r.Host = host; wild {
 			r.Host = "*." + host
@@ -34,16 +34,8 @@ func checkRules(rules []Rule) ([]Rule, error) {
 			return nil, err
 		}
 	}
-	slices.SortStableFunc(out, func(a, b Rule) int { return b.rank() - a.rank() })
+	slices.SortFunc(out, func(a, b Rule) int { return strings.Compare(b.Host, a.Host) }) // "*" sorts last
 	return out, nil
-}
-
-// rank puts exact hosts before wildcards, and longer wildcards before shorter.
-func (r Rule) rank() int {
-	if strings.HasPrefix(r.Host, "*.") {
-		return len(r.Host)
-	}
-	return 1 << 16
 }
 
 func (r Rule) check() error {
@@ -73,8 +65,9 @@ func isToken(name string) bool {
 }
 
 func (r Rule) matches(host string) bool {
-	if suffix, wild := strings.CutPrefix(r.Host, "*"); wild {
-		return strings.HasSuffix(host, suffix)
+	if below, wild := strings.CutPrefix(r.Host, "*."); wild {
+		_, rest, _ := strings.Cut(host, ".")
+		return rest == below
 	}
 	return r.Host == host
 }
@@ -144,7 +137,7 @@ func (r Rule) takesPort(text string) bool {
 		return false
 	}
 	if len(r.Ports) == 0 {
-		return port == 80 || port == 443
+		return port == 443
 	}
 	return slices.Contains(r.Ports, port)
 }

@@ -137,6 +137,7 @@ func (a *App) strike(why string) {
 	a.until = now.Add(min(shortQuarantine<<min(a.strikes, 10), longQuarantine))
 	a.strikes++
 	a.why = why
+	a.host.config.Log.Warn("a function did not stop and is held back", "app", a.program.Name, "why", why, "until", a.until)
 }
 
 // isClosed tells whether Close was called.
@@ -177,8 +178,9 @@ func (a *App) blocked() error {
 // limit as its subject, or Unavailable; requests that may be repeated are tried
 // once more when somebody else's script took the child with it.
 func (a *App) Fetch(ctx context.Context, r Request, b Bindings) (*Response, error) {
+	again := repeatable(r)
 	inv, err := a.invoke(ctx, &r, nil, b)
-	if errors.Is(err, errLost) && repeatable(r) {
+	if errors.Is(err, errLost) && again {
 		a.host.stats.retries.Add(1)
 		inv, err = a.invoke(ctx, &r, nil, b)
 	}

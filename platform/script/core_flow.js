@@ -73,6 +73,7 @@ function errorOf(head) {
   const [code, message] = head.split("\0");
   const e = new Error(message);
   e.code = code;
+  if (code === "limit_body") limited.set(e, code);
   return e;
 }
 

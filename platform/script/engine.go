@@ -43,6 +43,7 @@ type engine struct {
 	programs map[uint64]*program
 	tasks    map[uint64]*task
 	starting int // invocations that wait for their first turn
+	machines int
 	closed   bool
 }
 
@@ -109,6 +110,7 @@ func (e *engine) receive(m message) error {
 	case kindEnv:
 		if p := e.programs[m.id]; p != nil {
 			p.envs[m.sub] = string(m.head)
+			delete(p.envs, m.sub-keptEnvs)
 		}
 	case kindInvoke:
 		e.invoke(m)
@@ -128,8 +130,12 @@ func (e *engine) pass(m message) {
 			time.AfterFunc(farewell, t.cut)
 		}
 		t.machine.mail.push(m)
-	case m.kind == kindCancel, m.kind == kindWall:
+	case m.kind == kindCancel:
 		e.drop(t, failure{Lost: true})
+	case m.kind == kindWall:
+		e.drop(t, failure{Limit: limitWall})
+	default:
+		t.early = append(t.early, m)
 	}
 }
 
@@ -147,7 +153,7 @@ func (e *engine) open(m message) error {
 	if err := json.Unmarshal(m.head, &b); err != nil {
 		return err
 	}
-	p := &program{engine: e, id: m.id, declared: b, bounds: b.scaled(), source: string(m.body), opened: m.n != 0, envs: map[uint64]string{}}
+	p := &program{engine: e, id: m.id, declared: b, bounds: b.scaled(), source: string(m.body), size: len(m.body), opened: m.n != 0, envs: map[uint64]string{}}
 	e.programs[p.id] = p
 	p.grow()
 	return nil
@@ -166,12 +172,19 @@ func (e *engine) invoke(m message) {
 	}
 	t := newTask(p, m)
 	if e.starting >= e.settings.Queue || p.starting >= max(e.settings.Queue/2, 1) || !p.place(t) {
+		t.wall.Stop()
 		e.refuse(m.id, failure{Busy: true})
 		return
 	}
 	e.tasks[t.id] = t
 	e.starting++
 	p.starting++
+}
+
+// count tells the node how many machines there are. e.mu is held.
+func (e *engine) count(more int) {
+	e.machines += more
+	e.link.send(message{kind: kindMachines, n: uint64(e.machines)})
 }
 
 // begun counts an invocation as started. e.mu is held.
@@ -185,10 +198,11 @@ func (e *engine) begun(t *task) {
 
 // drop ends an invocation that waits for a machine. e.mu is held.
 func (e *engine) drop(t *task, f failure) {
+	t.wall.Stop()
 	e.begun(t)
 	delete(e.tasks, t.id)
 	t.program.unqueue(t)
-	e.refuse(t.id, f)
+	t.say(&f)
 }
 
 // crashed tells the node that a program's machine is out of hand, so that it
@@ -200,6 +214,10 @@ func (e *engine) crashed(p *program, how string) {
 func (e *engine) refuse(id uint64, f failure) {
 	e.link.send(message{kind: kindDone, id: id, head: f.encode()})
 }
+
+// keptEnvs is how many env an app may change while an invocation with an old one
+// waits.
+const keptEnvs = 8
 
 const (
 	idleTime  = 5 * time.Minute // after which a machine goes

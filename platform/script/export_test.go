@@ -1,6 +1,9 @@
 package script
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // UseBindings has machines of this process get other factories.
 func UseBindings(source string) {
@@ -53,6 +56,18 @@ func Decode(frame []byte) (all []Message, err error) {
 	return all, nil
 }
 
+// The kinds that a child sends.
+const (
+	KindOpened = byte(kindOpened)
+	KindHead   = byte(kindHead)
+	KindCall   = byte(kindCall)
+	KindLog    = byte(kindLog)
+	KindDone   = byte(kindDone)
+	KindStuck  = byte(kindStuck)
+	KindBody   = byte(kindBody)
+	KindCredit = byte(kindCredit)
+)
+
 // LastKind is the last kind that a message can have.
 const LastKind = byte(lastKind)
 
@@ -104,3 +119,32 @@ func (h *Host) PID() int {
 
 // Refuges returns how many suspects have a child of their own.
 func (h *Host) Refuges() int { return int(h.refuges.Load()) }
+
+// Idle opens a program in an engine of its own and tells how many machines it has
+// before and after those that nobody used are closed.
+func Idle(code string) (before, after int, err error) {
+	ours, theirs := pipe()
+	p, err := newPrelude()
+	if err != nil {
+		return 0, 0, err
+	}
+	e := &engine{link: newLink(theirs), prelude: p, programs: map[uint64]*program{}, tasks: map[uint64]*task{}}
+	e.apply(settings{})
+	go e.link.write()
+	defer e.link.close()
+	e.receive(message{kind: kindOpen, id: 1, head: []byte(`{"Memory":67108864,"CPU":60000000000}`), body: []byte(code)})
+	if err := newLink(ours).read(func(m message) error {
+		if m.kind == kindOpened {
+			return errEnded
+		}
+		return nil
+	}); err != errEnded {
+		return 0, 0, err
+	}
+	e.mu.Lock()
+	before = len(e.programs[1].machines)
+	e.mu.Unlock()
+	e.closeIdle(time.Now().Add(time.Hour))
+	e.running.Wait()
+	return before, len(e.programs[1].machines), nil
+}

@@ -32,6 +32,9 @@ type Host struct {
 	refuges atomic.Int32
 	stats   counters
 
+	hiring  sync.Mutex // guards sharing
+	sharing bool       // the shared worker was employed
+
 	mu   sync.Mutex // guards apps
 	apps map[*App]bool
 }
@@ -54,7 +57,6 @@ func (h *Host) Run(ctx context.Context) error {
 	defer close(h.gone)
 	var workers sync.WaitGroup
 	defer workers.Wait()
-	workers.Go(func() { h.shared.run(ctx) })
 	for {
 		select {
 		case <-ctx.Done():
@@ -75,9 +77,9 @@ func (h *Host) Open(ctx context.Context, p Program, b Bounds) (*App, error) {
 	a := &App{host: h, id: h.ids.Add(1), program: p, bounds: b.withDefaults(), worker: h.shared, traces: newTrace(p.Name, p.Map)}
 	if b.Own {
 		a.worker = newWorker(h, p.Name)
-		if err := h.employ(ctx, a.worker); err != nil {
-			return nil, err
-		}
+	}
+	if err := h.employ(ctx, a.worker); err != nil {
+		return nil, err
 	}
 	if err := a.open(ctx); err != nil {
 		a.Close()
@@ -92,9 +94,21 @@ func (h *Host) Open(ctx context.Context, p Program, b Bounds) (*App, error) {
 // mostCode is the longest bundle.
 const mostCode = 16 << 20
 
+// employ has Run look after a worker. The shared one starts with the first program
+// that needs it: a node that serves files only has no child.
 func (h *Host) employ(ctx context.Context, w *worker) error {
+	if w == h.shared {
+		h.hiring.Lock()
+		defer h.hiring.Unlock()
+		if h.sharing {
+			return nil
+		}
+	}
 	select {
 	case h.hire <- w:
+		if w == h.shared {
+			h.sharing = true
+		}
 		return nil
 	case <-h.gone:
 		return errEnded
@@ -118,6 +132,7 @@ type Stats struct {
 	FramesIn, FramesOut     uint64
 	Respawns, Retries       uint64
 	Running                 int // invocations in flight
+	Machines                int // engines with a module in them
 	Quarantined             []string
 }
 

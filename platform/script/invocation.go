@@ -36,13 +36,13 @@ type invocation struct {
 
 // hostCall is one call that the child waits for.
 type hostCall struct {
-	body  *inflow  // what the script sends along, or nil
-	reply *outflow // what it gets, or nil
-	from  io.Closer
+	body  *inflow   // what the script sends along, or nil
+	reply *outflow  // what it gets, or nil
+	from  io.Closer // where that comes from
 }
 
 func newInvocation(a *App, l *life, b Bindings) *invocation {
-	inv := &invocation{app: a, life: l, id: a.host.ids.Add(1), bindings: b, answered: make(chan struct{}), calls: map[uint64]*hostCall{}}
+	inv := &invocation{app: a, life: l, id: a.host.ids.Add(1), bindings: b, answered: make(chan struct{})}
 	inv.ctx, inv.cancel = context.WithCancel(context.Background())
 	inv.body = newInflow(a.bounds.Reply, func() error { return limitError(limitReply, a.bounds) }, inv.grant, inv.abort)
 	return inv
@@ -177,6 +177,9 @@ func (inv *invocation) finish(err error) {
 	for _, c := range inv.calls {
 		if c.body != nil {
 			c.body.fail(context.Canceled)
+		}
+		if c.from != nil {
+			go c.from.Close() // its reader may not know inv.ctx
 		}
 	}
 	inv.mu.Unlock()

@@ -2,8 +2,9 @@ package script
 
 import (
 	"encoding/json"
-	"github.com/fazt-sh/fazt/platform/fault"
 	"sync"
+
+	"github.com/fazt-sh/fazt/platform/fault"
 )
 
 // life is one child from its start to its end.
@@ -14,6 +15,7 @@ type life struct {
 
 	mu          sync.Mutex // guards the rest
 	ended       bool
+	machines    int // in the child
 	opened      map[uint64]*opening
 	invocations map[uint64]*invocation
 }
@@ -92,7 +94,10 @@ func (l *life) close(a *App) {
 func (l *life) receive(m message) error {
 	l.mu.Lock()
 	inv, o := l.invocations[m.id], l.opened[m.id]
-	if m.kind == kindDone || m.kind == kindHead && m.n&flagDone != 0 {
+	switch {
+	case m.kind == kindMachines:
+		l.machines = int(min(m.n, 1<<20))
+	case m.kind == kindDone || m.kind == kindHead && m.n&flagDone != 0:
 		delete(l.invocations, m.id)
 	}
 	l.mu.Unlock()

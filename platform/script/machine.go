@@ -75,6 +75,10 @@ func (m *machine) take(t *task) {
 	m.served++
 	t.machine = m
 	m.mail.push(t.invoke)
+	for _, msg := range t.early {
+		m.mail.push(msg)
+	}
+	t.early = nil
 	if m.program.bounds.Fresh || m.served >= mostServe {
 		m.retired = true
 	}
@@ -130,9 +134,7 @@ func (m *machine) broken(t *task, err error) {
 func (m *machine) condemn() {
 	m.dead = true
 	for _, t := range m.tasks {
-		if !t.over {
-			t.finish(&failure{Lost: true})
-		}
+		t.finish(&failure{Lost: true})
 	}
 }
 
@@ -218,7 +220,9 @@ func (m *machine) end() {
 	m.vm = nil
 	m.mu.Unlock()
 	if vm != nil {
-		m.dispatch.Free()
+		if m.dispatch.VM() != nil {
+			m.dispatch.Free()
+		}
 		vm.Close()
 	}
 	e := m.program.engine

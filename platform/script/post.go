@@ -10,7 +10,7 @@ import (
 func (m *machine) post(args []any) (any, error) {
 	msg := posted(args)
 	t := m.tasks[msg.id]
-	if t == nil || t.over || t.last != nil {
+	if t == nil || t.ended || t.last != nil || t.over.Load() {
 		return "ended", nil
 	}
 	switch msg.kind {
@@ -83,29 +83,30 @@ func posting(v any, encoded bool) []byte {
 
 // head answers. Short bodies go with it.
 func (t *task) head(m message) any {
-	if t.flows[0] != nil {
+	if t.answered {
 		return nil
 	}
+	t.answered = true
 	whole, body := m.n&flagEnd != 0, m.body
-	t.flow(0)
 	if t.sent += int64(len(body)); t.sent > t.program.bounds.Reply {
 		return t.exceeds(limitReply)
 	}
-	if done := m.n&flagDone != 0; done {
-		t.told = true
-	}
+	t.told = m.n&flagDone != 0
 	if whole && len(body) <= frameBytes {
-		t.flows[0].stop()
+		if t.told && !t.over.CompareAndSwap(false, true) {
+			return "ended"
+		}
 		t.send(m)
-		if m.n&flagDone != 0 {
+		if t.told {
 			t.end()
 		}
 		return nil
 	}
 	m.n, m.body = m.n&^(flagEnd|flagDone), nil
 	t.send(m)
+	flow := t.flow(0)
 	if whole {
-		t.flows[0].offer(body, true)
+		flow.offer(body, true)
 		if t.told {
 			t.after(nil)
 		}
@@ -122,6 +123,9 @@ func (t *task) flow(sub uint64) *outflow {
 		}
 		t.send(message{kind: kindBody, sub: sub, n: n, body: b})
 	})
+	if t.flows == nil {
+		t.flows = map[uint64]*outflow{}
+	}
 	t.flows[sub] = f
 	return f
 }
@@ -173,7 +177,10 @@ func (t *task) call(m message) any {
 	if len(t.calls) >= t.program.bounds.Calls {
 		return limitCalls
 	}
-	t.calls[m.sub] = false
+	if t.calls == nil {
+		t.calls = map[uint64]bool{}
+	}
+	t.calls[m.sub] = true
 	if m.n&flagEnd != 0 && len(m.body) > frameBytes {
 		body := m.body
 		m.body, m.n = nil, m.n&^flagEnd
@@ -207,6 +214,9 @@ func (t *task) timer(m message) any {
 		return limitTimers
 	}
 	mail, fired := t.machine.mail, message{kind: kindTimer, id: t.id, sub: m.sub}
+	if t.timers == nil {
+		t.timers = map[uint64]*time.Timer{}
+	}
 	t.timers[m.sub] = time.AfterFunc(time.Duration(m.n)*time.Millisecond, func() { mail.push(fired) })
 	return nil
 }

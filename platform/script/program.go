@@ -11,6 +11,7 @@ type program struct {
 	engine           *engine
 	id               uint64
 	declared, bounds Bounds
+	size             int    // of the source
 	source           string // until there is code
 	code             []byte // compiled
 	opened           bool   // the node knows the handlers
@@ -73,6 +74,7 @@ func (p *program) mayGrow() bool {
 func (p *program) grow() *machine {
 	m := newMachine(p)
 	p.machines = append(p.machines, m)
+	p.engine.count(1)
 	p.engine.running.Go(m.run)
 	return m
 }
@@ -80,6 +82,7 @@ func (p *program) grow() *machine {
 // gone is told when a machine has ended. What waits gets another one.
 func (p *program) gone(m *machine) {
 	p.machines = slices.DeleteFunc(p.machines, func(o *machine) bool { return o == m })
+	p.engine.count(-1)
 	if p.closed && len(p.machines) == 0 {
 		delete(p.engine.programs, p.id)
 	}

@@ -2,8 +2,9 @@ package script
 
 import (
 	"context"
-	"github.com/fazt-sh/fazt/platform/fault"
 	"strings"
+
+	"github.com/fazt-sh/fazt/platform/fault"
 )
 
 // head is the answer, or its beginning.

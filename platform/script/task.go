@@ -14,36 +14,41 @@ type task struct {
 	program *program
 	machine *machine // set once, under the engine's mutex
 	invoke  message
+	early   []message   // what came before it had a machine; as begun,
 	begun   bool        // under the engine's mutex
 	stopped atomic.Bool // its time is up or its caller has gone, so its turn is cut
 	heard   atomic.Bool // that its caller has gone
+	over    atomic.Bool // the node was told how it ended
 	wall    *time.Timer
 
-	env    string // what the machine must be told first
-	used   time.Duration
-	calls  map[uint64]bool // true while their reply's body flows
-	timers map[uint64]*time.Timer
-	flows  map[uint64]*outflow // bodies to the node: 0 is the response, else of a call
-	logged int
-	sent   int64    // bytes of the response
-	over   bool     // done was said; nothing follows
-	told   bool     // the script said so
-	last   *failure // how it ends once its response is out
+	env      string // what the machine must be told first
+	used     time.Duration
+	calls    map[uint64]bool // in flight
+	timers   map[uint64]*time.Timer
+	flows    map[uint64]*outflow // bodies to the node: 0 is the response, else of a call
+	logged   int
+	answered bool
+	sent     int64    // bytes of the response
+	ended    bool     // nothing follows, and it is released after the turn
+	told     bool     // the script said so
+	last     *failure // how it ends once its response is out
 }
 
 func newTask(p *program, m message) *task {
-	t := &task{id: m.id, program: p, invoke: m, calls: map[uint64]bool{}, timers: map[uint64]*time.Timer{}, flows: map[uint64]*outflow{}}
+	t := &task{id: m.id, program: p, invoke: m}
 	t.wall = time.AfterFunc(p.bounds.Wall, t.expire)
 	return t
 }
 
-// expire ends t, in the middle of a turn if need be.
+// expire ends t, in the middle of a turn if need be. The node hears of it at once,
+// as others may have the cores for longer than it would wait.
 func (t *task) expire() {
 	e := t.program.engine
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.tasks[t.id] == t {
 		t.stop()
+		t.say(&failure{Limit: limitWall})
 		e.pass(message{kind: kindWall, id: t.id})
 	}
 }
@@ -89,9 +94,7 @@ func (t *task) wants(m message) bool {
 		return ok
 	case kindReply:
 		if m.n&flagBody == 0 {
-			delete(t.calls, m.sub)
-		} else {
-			t.calls[m.sub] = true
+			delete(t.calls, m.sub) // else it is in flight until its body has ended
 		}
 		t.drop(m.sub)
 	case kindBody:
@@ -151,16 +154,20 @@ func (t *task) done(m message) {
 // the engine throws at one.
 func (t *task) limited(f failure) string {
 	switch f.Limit {
-	case limitCalls, limitTimers, limitLog, limitReply:
+	case limitCalls, limitTimers, limitLog, limitReply, limitBody:
 		return f.Limit
 	}
-	said := f.Message
-	if f.Name == "null" {
-		said = f.Name
+	switch f.Message {
+	case "stack overflow", "out of memory":
+		return t.program.limitOf(f.Message, 0)
+	case "interrupted": // cannot be caught, but rejects the promise of an async function
+		if t.stopped.Load() {
+			return limitWall
+		}
+		return limitCPU
 	}
-	switch f.Name {
-	case "InternalError", "SyntaxError", "RangeError", "null":
-		return t.program.limitOf(said, int64(*t.machine.heap))
+	if f.Name == "null" {
+		return limitMemory
 	}
 	return t.program.limitOf("", int64(*t.machine.heap))
 }
@@ -175,7 +182,9 @@ func (t *task) result(body []byte) {
 		t.machine.limit(t, limitReply)
 		return
 	}
-	t.send(message{kind: kindDone, body: body})
+	if t.over.CompareAndSwap(false, true) {
+		t.send(message{kind: kindDone, body: body})
+	}
 	t.end()
 }
 
@@ -193,7 +202,13 @@ func (t *task) after(f *failure) {
 
 // finish says that t is over, and how; nil or an empty failure is well.
 func (t *task) finish(f *failure) {
-	if t.over {
+	t.say(f)
+	t.end()
+}
+
+// say tells the node how t ended, once.
+func (t *task) say(f *failure) {
+	if !t.over.CompareAndSwap(false, true) {
 		return
 	}
 	m := message{kind: kindDone}
@@ -201,13 +216,14 @@ func (t *task) finish(f *failure) {
 		m.head = f.encode()
 	}
 	t.send(m)
-	t.end()
 }
 
 // end has t released when the turn is over.
 func (t *task) end() {
-	t.over = true
-	t.machine.ended = append(t.machine.ended, t)
+	if !t.ended {
+		t.ended = true
+		t.machine.ended = append(t.machine.ended, t)
+	}
 }
 
 // release stops whatever would still wake t.

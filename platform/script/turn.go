@@ -2,9 +2,10 @@ package script
 
 import (
 	"encoding/base64"
-	"modernc.org/quickjs"
 	"time"
 	"unicode/utf8"
+
+	"modernc.org/quickjs"
 )
 
 // slice is how long a machine with much to do keeps its turn when others wait.
@@ -85,6 +86,8 @@ func (m *machine) call(t *task, msg message) {
 	switch {
 	case err != nil:
 		m.broken(t, err)
+	case t.left() <= 0:
+		m.limit(t, limitCPU) // in many short turns
 	case held > before+machineBytes/2 && !m.program.engine.grown(m):
 		m.limit(t, limitMemory)
 		m.condemn()

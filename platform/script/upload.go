@@ -2,9 +2,10 @@ package script
 
 import (
 	"errors"
-	"github.com/fazt-sh/fazt/platform/fault"
 	"io"
 	"strings"
+
+	"github.com/fazt-sh/fazt/platform/fault"
 )
 
 // inlineBytes is how long a request's body may be to be read before the script
@@ -25,7 +26,11 @@ func (inv *invocation) first(r *Request, e *Event) (message, error) {
 		return m, nil
 	}
 	m.n = flagBody
-	if n, ok := r.length(); ok && n <= inlineBytes {
+	n, ok := r.length()
+	if ok && n > inv.app.bounds.Body {
+		return m, limitError(limitBody, inv.app.bounds)
+	}
+	if ok && n <= inlineBytes {
 		whole, err := io.ReadAll(io.LimitReader(r.Body, n))
 		if err != nil {
 			return m, fault.Wrap(fault.Invalid, err, "read the body of the request")

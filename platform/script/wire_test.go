@@ -52,7 +52,7 @@ func TestWireCut(t *testing.T) {
 }
 
 func FuzzWire(f *testing.F) {
-	f.Add(script.Encode([]script.Message{{Kind: 8, ID: 1, N: 200 << 6, Head: []byte("a\x00b"), Body: []byte("hello")}}))
+	f.Add(script.Encode([]script.Message{{Kind: script.KindHead, ID: 1, N: 200 << 6, Head: []byte("a\x00b"), Body: []byte("hello")}}))
 	f.Add([]byte{1, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01, 0, 0, 0, 0})
 	f.Add([]byte{1, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01})
 	f.Fuzz(func(t *testing.T, frame []byte) {
@@ -73,11 +73,10 @@ func FuzzWire(f *testing.F) {
 // Nothing that a child can say makes the node panic, nor keep more than a window
 // of a body, or one message of it.
 func FuzzReceive(f *testing.F) {
-	const head, call, log, done, stuck, body, credit = 8, 9, 10, 11, 12, 13, 14
-	f.Add(script.Encode([]script.Message{{Kind: head, N: 200<<6 | 8}, {Kind: body, Body: []byte("x")}, {Kind: body, N: 1}, {Kind: done}}))
-	f.Add(script.Encode([]script.Message{{Kind: head, N: 200<<6 | 1, Head: []byte("a\x00b"), Body: []byte("x")}, {Kind: head}}))
-	f.Add(script.Encode([]script.Message{{Kind: call, Sub: 1, Head: []byte("A\x00get\x00{}")}, {Kind: call, Sub: 2, N: 8, Head: []byte("A\x00get\x00{}")}, {Kind: body, Sub: 2, Body: []byte("x")}, {Kind: credit, Sub: 1}}))
-	f.Add(script.Encode([]script.Message{{Kind: log, N: 9, Head: []byte("at x (<eval>:1:1)")}, {Kind: done, Head: []byte(`{"limit":"limit_cpu"}`)}, {Kind: stuck}}))
+	f.Add(script.Encode([]script.Message{{Kind: script.KindHead, N: 200<<6 | 8}, {Kind: script.KindBody, Body: []byte("x")}, {Kind: script.KindBody, N: 1}, {Kind: script.KindDone}}))
+	f.Add(script.Encode([]script.Message{{Kind: script.KindHead, N: 200<<6 | 1, Head: []byte("a\x00b"), Body: []byte("x")}, {Kind: script.KindHead}}))
+	f.Add(script.Encode([]script.Message{{Kind: script.KindCall, Sub: 1, Head: []byte("A\x00get\x00{}")}, {Kind: script.KindCall, Sub: 2, N: 8, Head: []byte("A\x00get\x00{}")}, {Kind: script.KindBody, Sub: 2, Body: []byte("x")}, {Kind: script.KindCredit, Sub: 1}}))
+	f.Add(script.Encode([]script.Message{{Kind: script.KindLog, N: 9, Head: []byte("at x (<eval>:1:1)")}, {Kind: script.KindDone, Head: []byte(`{"limit":"limit_cpu"}`)}, {Kind: script.KindStuck}}))
 	f.Fuzz(func(t *testing.T, frame []byte) {
 		kept, _ := script.Receive(frame)
 		if len(kept) > max(script.Window, len(frame)) {
@@ -88,9 +87,9 @@ func FuzzReceive(f *testing.F) {
 
 // A child that sends more of a body than it was asked for is not ours.
 func TestWindow(t *testing.T) {
-	all := []script.Message{{Kind: 8, N: 200<<6 | 8}}
+	all := []script.Message{{Kind: script.KindHead, N: 200<<6 | 8}}
 	for range 5 {
-		all = append(all, script.Message{Kind: 13, Body: make([]byte, script.Window/4)})
+		all = append(all, script.Message{Kind: script.KindBody, Body: make([]byte, script.Window/4)})
 	}
 	if _, err := script.Receive(script.Encode(all[:5])); err != nil {
 		t.Errorf("a window: %v", err)
@@ -99,8 +98,8 @@ func TestWindow(t *testing.T) {
 		t.Errorf("more than a window: %v, %d bytes", err, len(kept))
 	}
 	for _, m := range []script.Message{
-		{Kind: 8, N: 99 << 6}, {Kind: 8, N: 200 << 6, Head: []byte("a")}, {Kind: 8, N: 200 << 6, Head: []byte("a\x00b\r\nc: d")}, {Kind: 8, N: 200 << 6, Head: []byte("\x00b")},
-		{Kind: 9, Head: []byte("A\x00get\x00{}")}, {Kind: 9, Sub: 1, Head: []byte("A")}, {Kind: 11, Head: []byte("{")},
+		{Kind: script.KindHead, N: 99 << 6}, {Kind: script.KindHead, N: 200 << 6, Head: []byte("a")}, {Kind: script.KindHead, N: 200 << 6, Head: []byte("a\x00b\r\nc: d")}, {Kind: script.KindHead, N: 200 << 6, Head: []byte("\x00b")},
+		{Kind: script.KindCall, Head: []byte("A\x00get\x00{}")}, {Kind: script.KindCall, Sub: 1, Head: []byte("A")}, {Kind: script.KindDone, Head: []byte("{")},
 	} {
 		if _, err := script.Receive(script.Encode([]script.Message{m})); err == nil {
 			t.Errorf("%+v is taken", m)

@@ -189,6 +189,7 @@ func (w *worker) count(s *Stats) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	s.Running += len(l.invocations)
+	s.Machines += l.machines
 }
 
 // finish says that there will be no child again.

@@ -23,8 +23,8 @@ const (
 )
 
 const (
-	mostValue      = 64 << 10  // bytes of a value: a certificate chain with its key has 10
-	mostEnvelope   = 640 << 10 // characters of an envelope: a value of that size, each byte escaped, for all recipients
+	mostValue      = 32 << 10 // bytes of a value: a certificate chain with its key has 10
+	mostFile       = 64 << 10 // bytes of an age file: what the language takes
 	mostRecipients = 100
 )
 
@@ -62,6 +62,9 @@ func Seal(addr, value string, recipients []string) (envelope string, err error) 
 	}
 	if err := w.Close(); err != nil {
 		return "", err
+	}
+	if out.Len() > mostFile {
+		return "", fault.New(fault.Invalid, "the value of %s is too large for %d recipients", addr, len(to)).WithSubject(addr)
 	}
 	return base64.StdEncoding.EncodeToString(out.Bytes()), nil
 }
@@ -103,12 +106,12 @@ func CheckRecipient(text string) error {
 }
 
 func notRecipient(shown string) error {
-	return fault.New(fault.Invalid, "%q is not a recipient", shown).WithHint("a recipient is a public key of age: age1 and 58 letters and digits. A node prints its own at its first start; people make one with age-keygen")
+	return fault.New(fault.Invalid, "%q is not a recipient", shown).WithHint("a recipient is a public key of age: age1 and 58 letters and digits. A node prints its own at its first start; people make one with fazt secret key")
 }
 
 // decode returns the age file in an envelope.
 func decode(addr, envelope string) ([]byte, error) {
-	if len(envelope) <= mostEnvelope && !strings.ContainsAny(envelope, "\r\n") {
+	if len(envelope) <= base64.StdEncoding.EncodedLen(mostFile) && !strings.ContainsAny(envelope, "\r\n") {
 		if raw, err := base64.StdEncoding.Strict().DecodeString(envelope); err == nil {
 			return raw, nil
 		}
@@ -136,9 +139,13 @@ func Recipients(addr, envelope string) (int, error) {
 }
 
 // Unseal opens the envelope of an address. The error's kind is Forbidden if it was
-// sealed to other keys, else Invalid; see the codes. It never holds a word of what
-// is inside.
+// sealed to other keys, NotFound if id is nil, else Invalid; see the codes. It never
+// holds a word of what is inside.
 func (id *Identity) Unseal(addr, envelope string) (Value, error) {
+	if id == nil {
+		return Value{}, fault.New(fault.NotFound, "there is no key here that could open %s", addr).WithSubject(addr).
+			WithHint("name one with --identity FILE, or make your own: fazt secret key")
+	}
 	raw, err := decode(addr, envelope)
 	if err != nil {
 		return Value{}, err
@@ -150,7 +157,7 @@ func (id *Identity) Unseal(addr, envelope string) (Value, error) {
 	} else if err != nil {
 		return Value{}, damaged(addr)
 	}
-	plain, err := io.ReadAll(io.LimitReader(r, mostEnvelope))
+	plain, err := io.ReadAll(io.LimitReader(r, mostFile))
 	if err != nil {
 		return Value{}, damaged(addr)
 	}

@@ -25,12 +25,19 @@ func attributes(o spec.Object) map[string]any {
 		if attrs["limits"] != nil {
 			spread(attrs, "limits", appLimits(o).Written())
 		}
+		if app := program(o); app != nil {
+			programAttributes(attrs, app)
+		}
 	case spec.KindEdge:
 		if settings, ok := attrs["tls"].(map[string]any); ok {
 			spread(attrs, "tls", settings)
 		}
 	case spec.KindLimits:
 		return limitsAttributes(limits(o))
+	case spec.KindSecret:
+		var s spec.Secret
+		_ = json.Unmarshal(o.Spec, &s) // what cannot be read has no envelope
+		attrs["envelope"] = sealedValue{Envelope: spec.EnvelopeDigest(s.Envelope)}
 	}
 	return attrs
 }
@@ -39,6 +46,9 @@ func attributes(o spec.Object) map[string]any {
 // written down is at its default.
 func effective(o spec.Object) map[string]any {
 	attrs := attributes(o)
+	if app := program(o); app != nil {
+		programAttributes(attrs, filled(app))
+	}
 	switch {
 	case o.Kind == spec.KindApp && appLimits(o) != nil:
 		all := appLimits(o).Filled()

@@ -59,9 +59,9 @@ func Diff(in Input) Plan {
 }
 
 // Same reports whether two objects of one address are the same release: equal
-// specs and equal files. Places, revisions and stored digests do not count.
+// specs, equal files and equal sources. Places, revisions and stored digests do not count.
 func Same(a, b spec.Object) bool {
-	return a.Digest == b.Digest && a.Immutable == b.Immutable && sameFiles(manifest(a), manifest(b))
+	return a.Digest == b.Digest && a.Immutable == b.Immutable && sameContents(a, b)
 }
 
 // differ says change by change what was settled.
@@ -82,7 +82,7 @@ func (d *differ) changes() []Change {
 func (d *differ) compare(was, want *spec.Object) (Change, bool) {
 	switch {
 	case want == nil:
-		return d.remove(*was), !was.Unmanaged && !d.stalled(was.Addr)
+		return d.remove(*was), !was.Unmanaged && !d.stalled(was.Addr) && !d.needed(*was)
 	case was == nil:
 		return d.create(*want), !d.leftOut(want.Addr)
 	default:
@@ -96,11 +96,13 @@ func (d *differ) create(o spec.Object) Change {
 	if i := slices.IndexFunc(d.in.Parked, func(p spec.Object) bool { return p.Addr == o.Addr }); i >= 0 {
 		c.Action, c.Reason = Adopt, Restored
 		c.Fields = fields(effective(d.in.Parked[i]), effective(o))
-		c.Files = compareFiles(manifest(d.in.Parked[i]), manifest(o))
+		c.contents(d.in.Parked[i], o)
+		c.compareBindings(d.in.Parked[i], o)
 		return c
 	}
 	c.Fields = fields(nil, attributes(o))
-	c.Files = compareFiles(nil, manifest(o))
+	c.contents(spec.Object{}, o)
+	c.compareBindings(spec.Object{}, o)
 	return c
 }
 
@@ -111,7 +113,8 @@ func (d *differ) remove(o spec.Object) Change {
 		return c // nothing of it changes
 	}
 	c.Fields = fields(attributes(o), nil)
-	c.Files = compareFiles(manifest(o), nil)
+	c.contents(o, spec.Object{})
+	c.compareBindings(o, spec.Object{})
 	return c
 }
 
@@ -128,8 +131,9 @@ func (d *differ) change(was, want spec.Object) (Change, bool) {
 	if was.Digest != want.Digest {
 		c.Fields = fields(effective(was), effective(want))
 	}
-	c.Files = compareFiles(manifest(was), manifest(want))
-	c.Range = place(want, c.Fields)
+	c.contents(was, want)
+	c.compareBindings(was, want)
+	c.Range = c.place(want)
 	switch {
 	case moves:
 		c.Action, c.Reason, c.From = Move, Renamed, was.Addr
@@ -141,6 +145,12 @@ func (d *differ) change(was, want spec.Object) (Change, bool) {
 		c.Reason = ContentChanged
 	}
 	return c, true
+}
+
+// contents says what differs in an app's files and sources.
+func (c *Change) contents(was, want spec.Object) {
+	c.Files = compareFiles(manifest(was), manifest(want))
+	c.Sources = compareFiles(sources(was), sources(want))
 }
 
 // mark says why a change is not carried out, if it is not.
@@ -229,6 +239,21 @@ func place(o spec.Object, changed []Field) *spec.Range {
 		return nil
 	}
 	return &at
+}
+
+// place returns where to look for a change: its first argument, or its first
+// binding where no argument of the app itself changed.
+func (c *Change) place(o spec.Object) *spec.Range {
+	if len(c.Fields) == 0 {
+		for _, b := range c.Bindings {
+			part := strings.TrimPrefix(string(b.Addr), string(c.Addr)+"."+b.Kind)
+			label := strings.Trim(strings.TrimPrefix(part, "."), `[]"`)
+			if at, written := o.At[b.Kind+`["`+label+`"]`]; written {
+				return &at
+			}
+		}
+	}
+	return place(o, c.Fields)
 }
 
 // stalledList orders the stalled objects by address.

@@ -38,7 +38,13 @@ func compare(path string, was, want any, out *[]Field) {
 		compareLists(path, wasList, wantList, out)
 		return
 	}
-	if !reflect.DeepEqual(was, want) {
+	_, sealed1 := was.(sealedValue)
+	_, sealed2 := want.(sealedValue)
+	switch {
+	case reflect.DeepEqual(was, want):
+	case sealed1 || sealed2:
+		*out = append(*out, secretField(path, was, want))
+	default:
 		*out = append(*out, Field{Path: path, Before: raw(was), After: raw(want)})
 	}
 }

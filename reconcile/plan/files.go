@@ -10,6 +10,20 @@ func manifest(o spec.Object) []spec.File {
 	return o.Content.Files
 }
 
+// sources returns what an app's program is made of.
+func sources(o spec.Object) []spec.File {
+	if o.Content == nil {
+		return nil
+	}
+	return o.Content.Sources
+}
+
+// sameContents reports whether two objects are of the same files and sources. No
+// content is one of no files.
+func sameContents(a, b spec.Object) bool {
+	return sameFiles(manifest(a), manifest(b)) && sameFiles(sources(a), sources(b))
+}
+
 // sameFiles reports whether two manifests are one release. Lists that are one
 // list in memory, as an unchanged app's are, need no reading.
 func sameFiles(a, b []spec.File) bool {

@@ -90,8 +90,9 @@ func objects(t *testing.T, archive *txtar.Archive, name string) []spec.Object {
 	t.Helper()
 	var list []struct {
 		spec.Object
-		Files map[string]string `json:"files"`
-		Fixed string            `json:"fixed"` // what cannot change in place
+		Files   map[string]string `json:"files"`
+		Sources map[string]string `json:"sources"`
+		Fixed   string            `json:"fixed"` // what cannot change in place
 	}
 	read(t, archive, name, &list)
 	out := make([]spec.Object, len(list))
@@ -101,6 +102,7 @@ func objects(t *testing.T, archive *txtar.Archive, name string) []spec.Object {
 		o.Digest, o.Immutable = hash(string(o.Spec)), hash(l.Fixed)
 		if l.Files != nil {
 			o.Content = contentOf(l.Files)
+			o.Content.Sources = contentOf(l.Sources).Files
 		}
 		out[i] = o
 	}

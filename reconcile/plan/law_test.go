@@ -35,20 +35,37 @@ func contentOf(files map[string]string) *spec.Content {
 }
 
 var addresses = []spec.Addr{
-	"app.a", "app.b", "app.c", "app.d", "app.site-z", `app.site["x"]`, `app.site["y"]`, "edge", "node.one",
+	"app.a", "app.b", "app.c", "app.d", "app.site-z", `app.site["x"]`, `app.site["y"]`, "edge", "node.one", "secret.one", "secret.two",
+}
+
+// drawProgram adds what an app that runs code has.
+func drawProgram(t *rapid.T, label string, body map[string]any) {
+	body["runtime"] = spec.Runtime{Entry: "api/main.ts", Memory: rapid.SampledFrom([]int64{0, 1 << 24, 32 << 20}).Draw(t, label+" memory")}
+	set := func(name string, values ...any) {
+		if v := rapid.SampledFrom(values).Draw(t, label+" "+name); v != nil {
+			body[name] = v
+		}
+	}
+	secret := func(name, envelope string) spec.EnvValue { return spec.EnvValue{Secret: name, Envelope: envelope} }
+	set("env", nil, map[string]any{"A": "x"}, map[string]any{"A": secret("one", "1")}, map[string]any{"A": secret("one", "2"), "B": secret("two", "1")}, map[string]any{"A": secret("two", "1")})
+	set("sql", nil, spec.SQL{Name: "DB"}, spec.SQL{Name: "DB", Durability: "normal", Migrations: "sql"}, spec.SQL{Name: "OTHER", Migrations: "sql"})
+	set("kv", nil, []spec.KV{{Name: "C"}}, []spec.KV{{Name: "C"}, {Name: "K"}})
+	set("docs", nil, []spec.Docs{{Name: "D"}}, []spec.Docs{{Name: "D", Indexes: []spec.Index{{Name: "i", On: []string{"a"}}}}},
+		[]spec.Docs{{Name: "D", Indexes: []spec.Index{{Name: "i", On: []string{"a"}, Unique: true}, {Name: "j", On: []string{"a", "b"}}}}})
+	set("egress", nil, []spec.Egress{{Host: "a.example", Header: map[string]spec.EnvValue{"A": secret("two", "1")}}}, []spec.Egress{{Host: "a.example", Ports: []int{443, 8443}}})
 }
 
 // drawObjects makes a list in which every host has one owner. Which of the
 // addresses hold data is a fact of the address, as it is of a block type.
 func drawObjects(t *rapid.T, label string) []spec.Object {
-	hosts := rapid.Permutation([]string{"a", "b", "c", "d", "x", "y", "z", "e", "n"}).Draw(t, label+" hosts")
+	hosts := rapid.Permutation([]string{"a", "b", "c", "d", "x", "y", "z", "e", "n", "s", "t"}).Draw(t, label+" hosts")
 	var list []spec.Object
 	for i, addr := range addresses {
 		if !rapid.Bool().Draw(t, label+" has") {
 			continue
 		}
 		o := spec.Object{Addr: addr, HoldsData: addr == "app.d", Kind: spec.KindApp}
-		if addr == "edge" || addr == "node.one" {
+		if addr == "edge" || addr == "node.one" || strings.HasPrefix(string(addr), "secret.") {
 			o.Kind = spec.Kind(strings.SplitN(string(addr), ".", 2)[0])
 		}
 		body := map[string]any{"n": rapid.IntRange(0, 2).Draw(t, label+" n")}
@@ -64,6 +81,14 @@ func drawObjects(t *rapid.T, label string) []spec.Object {
 				rapid.SampledFrom([]string{"/1", "/2"}), 1, 2), 0, 3).Draw(t, label+" redirects")
 			o.Content = contentOf(rapid.MapOf(rapid.SampledFrom([]string{"a.html", "b.css", "c/d.js", "e"}),
 				rapid.SampledFrom([]string{"one", "two!"})).Draw(t, label+" files"))
+			if rapid.IntRange(0, 2).Draw(t, label+" runs") == 0 {
+				drawProgram(t, label, body)
+				o.Content.Sources = contentOf(rapid.MapOf(rapid.SampledFrom([]string{"api/main.ts", "node_modules", "sql/1.sql", "sql/2.sql"}),
+					rapid.SampledFrom([]string{"one", "two!"})).Draw(t, label+" sources")).Files
+			}
+		}
+		if o.Kind == spec.KindSecret {
+			body = map[string]any{"envelope": rapid.SampledFrom([]string{"sealed", "sealed again"}).Draw(t, label+" envelope")}
 		}
 		o.Spec, _ = json.Marshal(body)
 		o.Digest = hash(string(o.Kind) + string(o.Spec))
@@ -382,6 +407,50 @@ func TestAHostHasOneOwner(t *testing.T) {
 	})
 }
 
+// A secret goes when nothing needs it, and not before: not while an app that
+// stays as it is uses it.
+func TestSecretsStayWithTheirApps(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		in := drawInput(t)
+		before, after := index(in.Actual), index(plan.Wanted(in))
+		for _, o := range after {
+			var app spec.App
+			if was, kept := before[o.Addr]; o.Kind != spec.KindApp || !kept || !plan.Same(was, o) || json.Unmarshal(o.Spec, &app) != nil {
+				continue
+			}
+			desired, wanted := index(in.Desired)[o.Addr]
+			if wanted && plan.Same(desired, o) {
+				continue // then the revision answers for what it needs
+			}
+			for _, name := range app.Secrets() {
+				addr := spec.Addr("secret." + name)
+				_, had := before[addr]
+				if _, has := after[addr]; had && !has {
+					t.Fatalf("%s stays as it is and loses %s", o.Addr, addr)
+				}
+			}
+		}
+	})
+}
+
+// What is secret is in no view of a plan: not the envelope, and of a text that
+// becomes a secret not the text.
+func TestPlansShowNoSecrets(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		p := plan.Diff(drawInput(t))
+		if document := encode(t, p); bytes.Contains(document, []byte("sealed")) {
+			t.Fatalf("an envelope is in the plan: %s", document)
+		}
+		for _, c := range p.Changes {
+			for _, f := range c.Fields {
+				if f.Sensitive && (len(f.Before) != 66 || len(f.After) != 66) {
+					t.Fatalf("%s of %s is no digest: %s, %s", f.Path, c.Addr, f.Before, f.After)
+				}
+			}
+		}
+	})
+}
+
 func TestFieldsAndFilesSayWhatDiffers(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		in := drawInput(t)
@@ -391,12 +460,15 @@ func TestFieldsAndFilesSayWhatDiffers(t *testing.T) {
 			if c.Action != plan.Update && c.Action != plan.Replace || c.Held {
 				continue
 			}
-			if same := bytes.Equal(was.Spec, want.Spec); same != (len(c.Fields) == 0) {
-				t.Fatalf("%s: specs equal is %t, fields %v", c.Addr, same, c.Fields)
+			if same := bytes.Equal(was.Spec, want.Spec); same && len(c.Fields) > 0 || !same && len(c.Fields)+len(c.Bindings) == 0 {
+				t.Fatalf("%s: specs equal is %t, fields %v, bindings %v", c.Addr, same, c.Fields, c.Bindings)
 			}
 			touched := 0
 			if c.Files != nil {
 				touched = c.Files.Added.Count + c.Files.Changed.Count + c.Files.Removed.Count
+			}
+			if c.Sources != nil {
+				touched += c.Sources.Added.Count + c.Sources.Changed.Count + c.Sources.Removed.Count
 			}
 			if n := filesApart(was, want); touched != n {
 				t.Fatalf("%s: %d files in the plan, %d in fact", c.Addr, touched, n)
@@ -482,7 +554,7 @@ func filesApart(a, b spec.Object) int {
 		if o.Content == nil {
 			continue
 		}
-		for _, f := range o.Content.Files {
+		for _, f := range append(slices.Clip(o.Content.Files), o.Content.Sources...) {
 			ids[f.Path] += f.ID
 		}
 	}

@@ -135,6 +135,8 @@ type Change struct {
 	Risks     []Warning   `json:"risks"`                // sentences for people
 	Fields    []Field     `json:"fields"`               // by path
 	Files     *Files      `json:"files,omitempty"`      // an app's content, where it differs
+	Bindings  []Binding   `json:"bindings,omitempty"`   // of an app's code, where they differ; by address
+	Sources   *Files      `json:"sources,omitempty"`    // what its program is made of, where it differs; a folder of packages is one entry
 	Range     *spec.Range `json:"range,omitempty"`      // the first changed attribute, or the block; none for removals
 	Requires  []spec.Addr `json:"requires,omitempty"`   // changes that must come with this one
 	Blocked   bool        `json:"blocked,omitempty"`    // not carried out while what blocks it is there
@@ -159,10 +161,11 @@ type Warning struct {
 // Field is one attribute's difference as canonical JSON. A side that is not
 // there is empty. Lists of strings are one field with both whole lists.
 type Field struct {
-	Path      string          `json:"path"` // "hosts", "redirects[0].to"
-	Before    json.RawMessage `json:"before,omitempty"`
-	After     json.RawMessage `json:"after,omitempty"`
-	Sensitive bool            `json:"sensitive"` // values are digests, not to be shown
+	Path       string          `json:"path"` // "hosts", "redirects[0].to"
+	Before     json.RawMessage `json:"before,omitempty"`
+	After      json.RawMessage `json:"after,omitempty"`
+	Sensitive  bool            `json:"sensitive"`            // values are digests, not to be shown
+	Ciphertext bool            `json:"ciphertext,omitempty"` // a secret was sealed anew: whether its value changed cannot be told
 }
 
 // Files is how an app's content differs.
@@ -327,6 +330,9 @@ func digest(objects []spec.Object) string {
 		default:
 			for _, f := range o.Content.Files {
 				line(f.Path, f.ID)
+			}
+			for _, f := range o.Content.Sources {
+				line("source", f.Path, f.ID)
 			}
 		}
 	}

@@ -78,6 +78,9 @@ func (j *judge) judge(c *Change) {
 			e := j.effectOf(c.Kind, argument(f.Path))
 			c.Effect, c.Risk = worseEffect(c.Effect, e.effect), worse(c.Risk, e.risk)
 		}
+		for _, b := range c.Bindings {
+			j.bindingRisk(c, b)
+		}
 	}
 	c.Risks = []Warning{}
 	switch c.Kind {
@@ -98,7 +101,7 @@ func outcome(c Change) (Effect, Risk) {
 		return spec.EffectReplace, spec.RiskHigh
 	case c.Action.Removes() && app:
 		return spec.EffectHot, spec.RiskMedium
-	case c.Action == Create && app, c.Files != nil:
+	case c.Action == Create && app, c.Files != nil, c.Sources != nil:
 		return spec.EffectNewDeployment, spec.RiskLow
 	default:
 		return spec.EffectHot, spec.RiskNone
@@ -133,7 +136,7 @@ func (j *judge) appRisks(c *Change) {
 	slices.Sort(c.Requires)
 	c.Requires = slices.Compact(c.Requires)
 	if c.Action == Delete {
-		c.warn(spec.RiskDestructive, "%s is deleted with its releases; nothing of it can be restored", c.Addr)
+		c.warn(spec.RiskDestructive, "%s is deleted with its releases%s; nothing of it can be restored", c.Addr, held(*c))
 	}
 	if c.Action == Replace {
 		c.warn(spec.RiskHigh, "%s is taken down and made anew; what it holds is parked", c.Addr)
@@ -142,6 +145,7 @@ func (j *judge) appRisks(c *Change) {
 		c.warn(spec.RiskHigh, "%s will be known, but not served", c.Addr)
 	}
 	appLimitsRisks(c)
+	migrationRisks(c)
 }
 
 // renamed reports whether a host only follows the edge's new domain, which the

@@ -24,7 +24,7 @@ type Saved struct {
 	Expires       string               `json:"expires"`  // RFC 3339, UTC
 }
 
-// Version names what an object is: equal for equal specs and files, whatever
+// Version names what an object is: equal for equal specs, files and sources, whatever
 // their places and revisions. It has 16 hex digits.
 func Version(o spec.Object) string {
 	sum := sha256.New()
@@ -36,6 +36,9 @@ func Version(o spec.Object) string {
 	line(o.Digest, o.Immutable)
 	for _, f := range manifest(o) {
 		line(f.Path, f.ID)
+	}
+	for _, f := range sources(o) {
+		line("source", f.Path, f.ID)
 	}
 	return hex.EncodeToString(sum.Sum(nil))[:16]
 }

@@ -20,6 +20,7 @@ type settled struct {
 	unknown         map[spec.Addr]bool        // actual ones whose new address could not be evaluated
 	guarded         map[spec.Addr]bool        // actual ones that protection keeps
 	blocked         map[spec.Addr][]spec.Addr // desired ones that wait, and for whom
+	used            map[spec.Addr]bool        // secrets that no block declares and an app that stays needs
 }
 
 // settle decides.
@@ -31,8 +32,31 @@ func settle(in Input) *settled {
 	s.move()
 	s.guard()
 	s.contest()
+	s.secrets()
 	return s
 }
+
+// secrets finds what the apps that stay as they are cannot do without.
+func (s *settled) secrets() {
+	gone := func(o spec.Object) bool { return o.Kind == spec.KindSecret && find(s.desired, o.Addr) == nil }
+	if !slices.ContainsFunc(s.actual, gone) {
+		return
+	}
+	s.used = map[spec.Addr]bool{}
+	for was, want := range s.pairs() {
+		if !s.remains(was, want) {
+			continue
+		}
+		if app := program(*was); app != nil {
+			for _, name := range app.Secrets() {
+				s.used[spec.Addr("secret."+name)] = true
+			}
+		}
+	}
+}
+
+// needed reports whether a secret that no block declares stays.
+func (s *settled) needed(o spec.Object) bool { return o.Kind == spec.KindSecret && s.used[o.Addr] }
 
 // pairs walks both lists once by address, an object that moves beside what it
 // becomes. One of the two is nil where the other stands alone.
@@ -193,7 +217,7 @@ func (s *settled) remains(was, want *spec.Object) bool {
 	if want != nil {
 		return s.stays(want.Addr) || s.blocked[want.Addr] != nil
 	}
-	return was.Unmanaged || s.waits(*was) || s.end(*was) == Forget
+	return was.Unmanaged || s.waits(*was) || s.needed(*was) || s.end(*was) == Forget
 }
 
 // contest finds the desired objects that want a host which somebody keeps: one
@@ -250,7 +274,7 @@ func (s *settled) wanted() []spec.Object {
 		switch {
 		case s.remains(was, want):
 			o := *was
-			o.Unmanaged = o.Unmanaged || want == nil && !s.stays(o.Addr) && !s.guarded[o.Addr] && !s.waits(*was)
+			o.Unmanaged = o.Unmanaged || want == nil && !s.stays(o.Addr) && !s.guarded[o.Addr] && !s.waits(*was) && !s.needed(*was)
 			list = append(list, o)
 		case want != nil && !s.stays(want.Addr) && s.blocked[want.Addr] == nil:
 			list = append(list, *want)

@@ -158,8 +158,14 @@ func (t *textView) change(c Change) {
 	for _, f := range shown {
 		t.line("      %-*s %s", width, clean(f.Path), t.difference(f))
 	}
+	for _, b := range c.Bindings {
+		t.binding(b)
+	}
 	if c.Files != nil {
-		t.files(c, width)
+		t.files(c, "files", *c.Files, width)
+	}
+	if c.Sources != nil {
+		t.files(c, "sources", *c.Sources, width)
 	}
 	if hidden := len(c.Fields) - len(shown); hidden > 0 && c.Action == Create {
 		t.line("      (%s more, --full shows them)", plural(hidden, "argument"))
@@ -271,6 +277,8 @@ func (t *textView) difference(f Field) string {
 	switch {
 	case f.Sensitive:
 		return "changed (value not shown)"
+	case f.Ciphertext && before == after:
+		return "= " + after + " (ciphertext changed)"
 	case len(f.Before) == 0:
 		return "= " + after
 	case len(f.After) == 0:
@@ -281,54 +289,6 @@ func (t *textView) difference(f Field) string {
 		return "= " + before + " -> " + after
 	}
 	return t.sets([]string{"+", "-"}, [][]string{added, removed})
-}
-
-// files writes what differs in an app's content.
-func (t *textView) files(c Change, width int) {
-	f := *c.Files
-	if t.options.Files || t.options.Full {
-		t.line("      %-*s %s", width, "files", fileTotals(f))
-		for i, set := range []FileSet{f.Added, f.Changed, f.Removed} {
-			for _, name := range set.Paths {
-				t.line("        %s %s", t.paint(signColour("+~-"[i:i+1]), "+~-"[i:i+1]), clean(name))
-			}
-		}
-		return
-	}
-	switch {
-	case c.Action == Create || c.Action.Removes():
-		t.line("      %-*s %s", width, "files", fileTotals(f))
-	default:
-		t.line("      %-*s %s", width, "files",
-			t.sets([]string{"+", "~", "-"}, [][]string{f.Added.Paths, f.Changed.Paths, f.Removed.Paths}))
-	}
-}
-
-// fileTotals is numbers and sizes: "12 files, 340 KB".
-func fileTotals(f Files) string {
-	n := f.Added.Count + f.Changed.Count + f.Removed.Count
-	bytes := f.Added.Bytes + f.Changed.Bytes + f.Removed.Bytes
-	return plural(n, "file") + ", " + sizeText(bytes)
-}
-
-// sets writes names behind their signs, the first few of each.
-func (t *textView) sets(signs []string, names [][]string) string {
-	var parts []string
-	for i, list := range names {
-		if len(list) == 0 {
-			continue
-		}
-		shown := list
-		if !t.options.Full && len(list) > namesShown {
-			shown = list[:namesShown]
-		}
-		text := clean(strings.Join(shown, ", "))
-		if more := len(list) - len(shown); more > 0 {
-			text += " and " + strconv.Itoa(more) + " more"
-		}
-		parts = append(parts, t.paint(signColour(signs[i]), signs[i])+" "+text)
-	}
-	return strings.Join(parts, "  ")
 }
 
 // fate is what becomes of it.

@@ -83,10 +83,25 @@ func reasonText(r Reason) string {
 // showValue is a JSON value for people, cut where it is long.
 func showValue(text json.RawMessage, full bool) string {
 	s := clean(string(text))
+	if sealed, is := sealedText(text); is {
+		s = sealed
+	}
 	if !full && utf8.RuneCountInString(s) > valueWidth {
 		s = string([]rune(s)[:valueWidth-3]) + "..."
 	}
 	return s
+}
+
+// sealedText is a secret in the place of a value, by its name.
+func sealedText(text json.RawMessage) (string, bool) {
+	var v sealedValue
+	if json.Unmarshal(text, &v) != nil || v.Envelope == "" {
+		return "", false
+	}
+	if v.Secret == "" {
+		return "sealed", true
+	}
+	return clean("secret." + v.Secret), true
 }
 
 // clean makes foreign text safe for a terminal: a control or format character

@@ -22,10 +22,8 @@ import (
 	"github.com/fazt-sh/fazt/platform/fault"
 )
 
-// The vendored libraries are built to one file each, see vendor_js/build.mjs.
+// The vendored libraries are built to one file each: make vendor-js.
 //
-//go:generate sh -c "cd vendor_js && npm ci --ignore-scripts && node build.mjs"
-
 //go:embed kernel.js parts/*.js vendor_js/*.js
 var prelude embed.FS
 
