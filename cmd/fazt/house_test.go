@@ -44,8 +44,11 @@ var mayImport = map[string]struct {
 	"platform/release":   {[]string{"platform/sqlite", "platform/fault", "platform/failpoint"}, "it remembers generations"},
 	"platform/applog":    {[]string{"platform/fault"}, "it keeps lines, not what they are about"},
 	"platform/usage":     {[]string{"platform/sqlite", "platform/fault"}, "it counts bytes, not budgets"},
+	"platform/storage":   {[]string{"platform/sqlite", "platform/fault"}, "it keeps what apps keep, and knows neither HTTP nor a language"},
+	"platform/queue":     {[]string{"platform/sqlite", "platform/fault"}, "it keeps jobs and knows neither apps nor engines"},
 	"platform/child":     {[]string{"platform/fault"}, "it knows no payload"},
 	"platform/bundle":    {[]string{"platform/child", "platform/fault"}, "it makes a program and never runs one"},
+	"platform/script":    {[]string{"platform/script/web", "platform/child", "platform/fault"}, "it runs code and knows neither HTTP nor storage"},
 	"platform/op":        {[]string{"platform/fault"}, "it knows neither people nor journal"},
 
 	"platform/script/web": {[]string{"platform/fault"}, "it computes, and knows neither engine nor app"},
@@ -67,7 +70,10 @@ var doors = map[string][]string{
 	"github.com/fsnotify/fsnotify":        {"reconcile/source"},
 	"golang.org/x/crypto":                 {"reconcile/source"}, // ssh host keys, as go-git wants them
 	"modernc.org/sqlite":                  {"platform/sqlite"},
+	"modernc.org/quickjs":                 {"platform/script"},
+	"modernc.org/libquickjs":              {"platform/script"}, // quickjs' own: how much memory a machine holds
 	"github.com/pressly/goose/v3":         {"platform/sqlite"},
+	"github.com/adhocore/gronx":           {"platform/queue"},
 	"github.com/klauspost/compress":       {"platform/blob"},
 	"github.com/andybalholm/brotli":       {"platform/blob"},
 	"github.com/landlock-lsm/go-landlock": {"platform/child"},

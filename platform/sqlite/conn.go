@@ -26,7 +26,7 @@ const engine = 3_054_001
 
 func checkEngine(ctx context.Context, c *conn) error {
 	var version string
-	if err := c.sql.QueryRowContext(ctx, `SELECT sqlite_version()`).Scan(&version); err != nil {
+	if err := c.scan(ctx, `SELECT sqlite_version()`, &version); err != nil {
 		return err
 	}
 	if lib.SQLITE_VERSION_NUMBER < engine {
@@ -142,6 +142,15 @@ func (c *conn) run(ctx context.Context, query string) error {
 	return err
 }
 
+// scan reads the one row of a statement of ours.
+func (c *conn) scan(ctx context.Context, query string, into ...any) error {
+	s, err := c.statement(ctx, false, query)
+	if err != nil {
+		return err
+	}
+	return s.QueryRowContext(ctx).Scan(into...)
+}
+
 // longest is the longest statement that is kept compiled: longer ones are
 // written for one use.
 const longest = 8 << 10
@@ -183,7 +192,10 @@ func (c *conn) close() error {
 	if c == nil {
 		return nil
 	}
-	return c.sql.Close() // and with it, every statement
+	// SQLite keeps a connection, and the log, as long as there are statements.
+	c.old = append(c.old, append(c.own.clear(), c.guest.clear()...)...)
+	c.sweep()
+	return c.sql.Close()
 }
 
 // shelfSize bounds the compiled statements of a connection, ours and the guests'
@@ -220,5 +232,13 @@ func (c *cache) put(query string, s *sql.Stmt) (old []*sql.Stmt) {
 		delete(c.found, last.query)
 		old = append(old, last.stmt)
 	}
+	return old
+}
+
+func (c *cache) clear() (old []*sql.Stmt) {
+	for e := c.order.Front(); e != nil; e = e.Next() {
+		old = append(old, e.Value.(compiled).stmt)
+	}
+	*c = newCache()
 	return old
 }

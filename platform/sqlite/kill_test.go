@@ -3,13 +3,14 @@ package sqlite_test
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -29,28 +30,37 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// writeForever acknowledges each number on stdout once its commit returned.
+// writers is how many write at once until they are killed.
+const writers = 8
+
+// writeForever acknowledges each write on stdout, as WRITER-NUMBER, once its
+// commit returned. A write is two rows.
 func writeForever(path string) error {
 	ctx := context.Background()
 	d, err := sqlite.Open(ctx, path, sqlite.Options{})
 	if err != nil {
 		return err
 	}
-	for {
-		var word string
-		if err := d.Write(ctx, func(tx *sqlite.Tx) error {
-			var n int
-			if err := tx.QueryRow(`SELECT count(*) FROM note`).Scan(&n); err != nil {
-				return err
+	failed := make(chan error)
+	for w := range writers {
+		go func() {
+			for {
+				var word string
+				if err := d.Write(ctx, func(tx *sqlite.Tx) error {
+					var n int
+					if err := tx.QueryRow(`SELECT count(*) FROM note WHERE word GLOB ?`, fmt.Sprintf("%d-*", w)).Scan(&n); err != nil {
+						return err
+					}
+					word = fmt.Sprintf("%d-%d", w, n/2)
+					return errors.Join(insert(tx, word), insert(tx, word+"-again"))
+				}); err != nil {
+					failed <- err
+				}
+				fmt.Println(word)
 			}
-			word = strconv.Itoa(n + 1)
-			_, err := tx.Exec(`INSERT INTO note (word) VALUES (?)`, word)
-			return err
-		}); err != nil {
-			return err
-		}
-		fmt.Println(word)
+		}()
 	}
+	return <-failed
 }
 
 // No acknowledged write is lost, wherever in a write the process is killed, and
@@ -60,14 +70,20 @@ func TestKill(t *testing.T) {
 	if err := openAt(t, path, sqlite.Options{}).Close(); err != nil {
 		t.Fatal(err)
 	}
-	acknowledged := 0
+	acknowledged := map[string]bool{}
 	for round := range 20 {
-		if n := killWriter(t, path, 1+rand.IntN(40)); n > 0 {
-			acknowledged = n
+		for _, word := range killWriter(t, path, 1+rand.IntN(40)) {
+			acknowledged[word] = true
 		}
 		d := openAt(t, path, sqlite.Options{})
-		if n := count(t, d); n < acknowledged {
-			t.Fatalf("round %d: %d writes were acknowledged, %d are there", round, acknowledged, n)
+		there := words(t, d)
+		for word := range acknowledged {
+			if !slices.Contains(there, word) {
+				t.Fatalf("round %d: %s was acknowledged and is not there", round, word)
+			}
+		}
+		if len(there)%2 != 0 {
+			t.Fatalf("round %d: half a write", round)
 		}
 		var ok string
 		if err := d.Read(t.Context(), func(tx *sqlite.Tx) error {
@@ -79,14 +95,14 @@ func TestKill(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if acknowledged < 20 {
-		t.Errorf("only %d writes in 20 rounds", acknowledged)
+	if len(acknowledged) < 20 {
+		t.Errorf("only %d writes in 20 rounds", len(acknowledged))
 	}
 }
 
 // killWriter kills the writer after some acknowledgements, while it is at the
-// next write, and returns the last number it had acknowledged.
-func killWriter(t *testing.T, path string, after int) int {
+// next ones, and returns what it had acknowledged.
+func killWriter(t *testing.T, path string, after int) (words []string) {
 	t.Helper()
 	var complaints strings.Builder
 	cmd := exec.Command(os.Args[0])
@@ -101,15 +117,12 @@ func killWriter(t *testing.T, path string, after int) int {
 		t.Fatal(err)
 	}
 	lines := bufio.NewReader(out)
-	last := 0
 	for i := 0; ; i++ {
 		line, err := lines.ReadString('\n')
 		if err == io.EOF {
 			break
 		}
-		if last, err = strconv.Atoi(strings.TrimSpace(line)); err != nil {
-			t.Fatal(err)
-		}
+		words = append(words, strings.TrimSpace(line))
 		if i == after {
 			cmd.Process.Kill()
 		}
@@ -118,5 +131,5 @@ func killWriter(t *testing.T, path string, after int) int {
 	if complaints.Len() > 0 {
 		t.Fatalf("the writer failed: %s", complaints.String())
 	}
-	return last
+	return words
 }

@@ -9,8 +9,9 @@ import (
 
 // measure refuses the part of a transaction that fills the file over its bound.
 // What takes space away passes, also when the bound was lowered below what is
-// there. Pages that became free count as room.
-func (d *DB) measure() error {
+// there, and so does the house's bookkeeping. Pages that became free count as
+// room.
+func (d *DB) measure(unbounded bool) error {
 	if d.o.MaxBytes <= 0 {
 		return nil
 	}
@@ -23,7 +24,7 @@ func (d *DB) measure() error {
 		if now, err = d.pages(ctx); err != nil {
 			return err
 		}
-		if now*pageSize > d.o.MaxBytes && now > d.used {
+		if now*pageSize > d.o.MaxBytes && now > d.used && !unbounded {
 			return fault.New(fault.Exhausted, "database %q is full: it may hold %d bytes", filepath.Base(d.path), d.o.MaxBytes).
 				WithSubject(d.path).WithHint("delete something, or raise its bound")
 		}
@@ -43,9 +44,5 @@ func (d *DB) pages(ctx context.Context) (int64, error) {
 }
 
 func (d *DB) pragma(ctx context.Context, query string) (n int64, err error) {
-	s, err := d.w.statement(ctx, false, query)
-	if err != nil {
-		return 0, err
-	}
-	return n, s.QueryRowContext(ctx).Scan(&n)
+	return n, d.w.scan(ctx, query, &n)
 }

@@ -12,14 +12,13 @@ package sqlite
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"sync/atomic"
 	"time"
-
-	"database/sql"
 
 	driver "modernc.org/sqlite"
 
@@ -202,7 +201,6 @@ func (d *DB) Close() error {
 		case <-ctx.Done():
 		}
 	}
-	_, checkpoint := d.w.sql.ExecContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)")
-	errs = append(errs, checkpoint, d.w.close(), d.disconnect())
+	errs = append(errs, d.w.run(ctx, `PRAGMA wal_checkpoint(TRUNCATE)`), d.w.close(), d.disconnect())
 	return d.classify(errors.Join(errs...))
 }

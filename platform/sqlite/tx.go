@@ -25,10 +25,11 @@ type frame struct {
 	trace    func(string)
 	classify func(error) error
 
-	rows   []*sql.Rows // perhaps open
-	guests []*sql.Rows // those of guests
-	hosted bool        // a guest was here
-	cause  error       // of the loss of the transaction
+	rows      []*sql.Rows // perhaps open
+	guests    []*sql.Rows // those of guests
+	hosted    bool        // a guest was here
+	unbounded bool        // MaxBytes does not count
+	cause     error       // of the loss of the transaction
 }
 
 // errLost is said by statements behind one that took the transaction down.
@@ -36,6 +37,10 @@ var errLost = fault.New(fault.Conflict, "the transaction was rolled back by an e
 
 // Context returns the context the transaction ends with.
 func (t *Tx) Context() context.Context { return t.f.ctx }
+
+// Unbounded lets the transaction pass when the file is over its MaxBytes: for
+// bookkeeping that must go on, and without which nothing would be deleted.
+func (t *Tx) Unbounded() { t.f.unbounded = true }
 
 // Exec runs one statement that returns no rows.
 func (t *Tx) Exec(query string, args ...any) (sql.Result, error) {

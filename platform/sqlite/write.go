@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
+	"runtime"
 
 	driver "modernc.org/sqlite"
 
@@ -20,6 +21,7 @@ var errAgain = errors.New("the transaction was lost to a neighbour")
 // batch is one transaction and those who wrote in it.
 type batch struct {
 	members int
+	refused bool          // somebody's part failed: it commits now
 	done    chan struct{} // closed when err is final
 	err     error
 }
@@ -86,6 +88,7 @@ func (d *DB) turn(ctx context.Context, fn func(*Tx) error, alone bool) (*batch, 
 	}
 	b := d.batch
 	if err := d.part(ctx, b, fn, alone); err != nil {
+		b.refused = true
 		return nil, err
 	}
 	b.members++
@@ -93,15 +96,28 @@ func (d *DB) turn(ctx context.Context, fn func(*Tx) error, alone bool) (*batch, 
 }
 
 // next gives the turn, and the open transaction with it, to who waits. The last
-// in line commits.
+// in line commits, and so does one whose part was refused: it may be one that
+// compared what it had read with what is there, and would read the same again, and
+// be refused again, until others have made the transaction full.
 func (d *DB) next(alone bool) {
 	if d.batch != nil {
-		if !alone && d.batch.members < most && d.line.pass() {
+		if !alone && !d.batch.refused && d.batch.members < most && d.pass() {
 			return
 		}
 		d.commit()
 	}
 	d.line.leave()
+}
+
+// pass gives who has just been told of the last commit the time to come back
+// before it finds nobody in line: on a disk that syncs in 0.1 ms, 64 busy writers
+// make transactions of 50 instead of 6.
+func (d *DB) pass() bool {
+	if d.line.pass() {
+		return true
+	}
+	runtime.Gosched()
+	return d.line.pass()
 }
 
 func (d *DB) begin(ctx context.Context) error {
@@ -147,7 +163,7 @@ func (d *DB) part(ctx context.Context, b *batch, fn func(*Tx) error, alone bool)
 	err = f.judge(fn(&Tx{f: f}))
 	f.end()
 	if err == nil {
-		err = d.settled(b.members > 0)
+		err = d.settled(f, b.members > 0)
 	}
 	kept = err == nil
 	return err
@@ -155,7 +171,7 @@ func (d *DB) part(ctx context.Context, b *batch, fn func(*Tx) error, alone bool)
 
 // settled checks what only a commit would check, where it would hurt everybody,
 // and lets go of the savepoint.
-func (d *DB) settled(savepoint bool) error {
+func (d *DB) settled(f *frame, savepoint bool) error {
 	unresolved := 0
 	err := d.w.sql.Raw(func(dc any) (err error) {
 		unresolved, _, err = dc.(driver.DBStatus).Status(driver.DBStatusDeferredFKs, false)
@@ -167,7 +183,7 @@ func (d *DB) settled(savepoint bool) error {
 	if unresolved != 0 {
 		return fault.New(fault.Conflict, "FOREIGN KEY constraint failed")
 	}
-	if err := d.measure(); err != nil {
+	if err := d.measure(f.unbounded); err != nil {
 		return d.classify(err)
 	}
 	if savepoint {
@@ -227,7 +243,7 @@ func (d *DB) finish(b *batch, err error) {
 // written before that works.
 func (d *DB) mend(ctx context.Context) error {
 	var busy, pages, moved int
-	err := d.w.sql.QueryRowContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)").Scan(&busy, &pages, &moved)
+	err := d.w.scan(ctx, `PRAGMA wal_checkpoint(TRUNCATE)`, &busy, &pages, &moved)
 	switch {
 	case err != nil:
 		return err

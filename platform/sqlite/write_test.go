@@ -2,7 +2,6 @@ package sqlite_test
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"os"
@@ -313,6 +312,25 @@ func TestRefusedCommit(t *testing.T) {
 	}
 }
 
+// The same for a guest's statement that the disk refuses in the middle.
+func TestRefusedGuest(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "data.db")
+	d := openAt(t, path, sqlite.Options{Reserved: "fazt_"})
+	err := d.Write(t.Context(), func(tx *sqlite.Tx) error {
+		limitFiles(t, path+"-wal")
+		_, err := tx.Guest().Exec(`INSERT INTO note (word) WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 1000) SELECT hex(randomblob(10000)) FROM n`)
+		return err
+	})
+	limitFiles(t, "")
+	if fault.KindOf(err) != fault.Unavailable {
+		t.Errorf("the guest was told %v", err)
+	}
+	add(t, d, "behind")
+	if got := words(t, d); !slices.Equal(got, []string{"behind"}) {
+		t.Errorf("%d rows", len(got))
+	}
+}
+
 // limitFiles makes the kernel refuse to let files grow over the size of one.
 func limitFiles(t *testing.T, path string) {
 	t.Helper()
@@ -331,142 +349,5 @@ func limitFiles(t *testing.T, path string) {
 	}
 	if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &limit); err != nil {
 		t.Fatal(err)
-	}
-}
-
-// What fills the file over its bound is refused; what makes room is not, nor a
-// neighbour.
-func TestMaxBytes(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "data.db")
-	const bound = 1 << 20
-	d := openAt(t, path, sqlite.Options{MaxBytes: bound})
-	large := strings.Repeat("x", 100_000)
-	fill := func(i int) error {
-		return d.Write(t.Context(), func(tx *sqlite.Tx) error { return insert(tx, large+fmt.Sprint(i)) })
-	}
-	n := 0
-	for ; fill(n) == nil; n++ {
-	}
-	if err := fill(n); fault.KindOf(err) != fault.Exhausted || fault.HintOf(err) == "" {
-		t.Errorf("full: %v", err)
-	}
-	if n < 4 || n > 10 || count(t, d) != n {
-		t.Errorf("%d large rows fit, %d are there", n, count(t, d))
-	}
-	told := queued(d,
-		func() error { return fill(n) },
-		func() error {
-			return d.Write(t.Context(), func(tx *sqlite.Tx) error {
-				_, err := tx.Exec(`DELETE FROM note WHERE id <= 2`)
-				return err
-			})
-		},
-		func() error { return fill(n) },
-	)
-	if fault.KindOf(told[0]) != fault.Exhausted || told[1] != nil || told[2] != nil {
-		t.Errorf("%v", told)
-	}
-	if err := d.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if info, err := os.Stat(path); err != nil || info.Size() > 2*bound {
-		t.Errorf("%d bytes, %v", info.Size(), err)
-	}
-
-	// Under a bound that was lowered one may only delete.
-	d = openAt(t, path, sqlite.Options{MaxBytes: bound / 4})
-	if err := d.Write(t.Context(), func(tx *sqlite.Tx) error {
-		_, err := tx.Exec(`DELETE FROM note WHERE id = 3`)
-		return err
-	}); err != nil {
-		t.Error(err)
-	}
-	if err := fill(n + 1); fault.KindOf(err) != fault.Exhausted {
-		t.Errorf("over a lowered bound: %v", err)
-	}
-	// One statement that would fill any disk stops as well.
-	if err := d.Write(t.Context(), func(tx *sqlite.Tx) error {
-		_, err := tx.Exec(`INSERT INTO note (word) WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT hex(randomblob(500000)) FROM n`)
-		return err
-	}); err == nil {
-		t.Error("an endless statement ended")
-	}
-}
-
-// More statements than are kept compiled, also while their rows are open.
-func TestManyStatements(t *testing.T) {
-	d := open(t)
-	if err := d.Write(t.Context(), func(tx *sqlite.Tx) error {
-		rows, err := tx.Query(`SELECT 1 UNION SELECT 2 UNION SELECT 3`)
-		if err != nil {
-			return err
-		}
-		defer rows.Close()
-		seen := 0
-		for rows.Next() {
-			seen++
-			for i := range 300 {
-				var n int
-				if err := tx.QueryRow(fmt.Sprintf(`SELECT %d`, i)).Scan(&n); err != nil || n != i {
-					return fmt.Errorf("%d, %v", n, err)
-				}
-			}
-		}
-		if seen != 3 {
-			t.Errorf("%d rows", seen)
-		}
-		long := `SELECT 1` + strings.Repeat(` `, 10_000)
-		return errors.Join(rows.Err(), tx.QueryRow(long).Scan(&seen), tx.QueryRow(long).Scan(&seen))
-	}); err != nil {
-		t.Fatal(err)
-	}
-	// A statement compiled before the table changed fits the table again.
-	for i := range 2 {
-		if err := d.Write(t.Context(), func(tx *sqlite.Tx) error {
-			if _, err := tx.Query(`SELECT * FROM note`); err != nil {
-				return err
-			}
-			_, err := tx.Exec(fmt.Sprintf(`ALTER TABLE note ADD COLUMN c%d TEXT`, i))
-			return err
-		}); err != nil {
-			t.Fatal(err)
-		}
-	}
-}
-
-// A closed database says so, and closing waits for who writes.
-func TestClose(t *testing.T) {
-	d := open(t)
-	add(t, d, "a")
-	count(t, d)
-	for range 2 {
-		if err := d.Close(); err != nil {
-			t.Fatal(err)
-		}
-	}
-	nothing := func(*sqlite.Tx) error { return nil }
-	if err := d.Write(t.Context(), nothing); fault.KindOf(err) != fault.Unavailable {
-		t.Errorf("write: %v", err)
-	}
-	if err := d.Read(t.Context(), nothing); fault.KindOf(err) != fault.Unavailable {
-		t.Errorf("read: %v", err)
-	}
-}
-
-// The error of a query that may not run comes out of its row.
-func TestRefusedRow(t *testing.T) {
-	d := open(t)
-	ctx, cancel := context.WithCancel(t.Context())
-	err := d.Write(ctx, func(tx *sqlite.Tx) error {
-		cancel()
-		return tx.QueryRow(`SELECT 1`).Scan(new(int))
-	})
-	if !errors.Is(err, context.Canceled) {
-		t.Errorf("cancelled: %v", err)
-	}
-	if err := d.Read(t.Context(), func(tx *sqlite.Tx) error {
-		return tx.Guest().QueryRow(`SELECT 1`).Scan(new(int))
-	}); err == nil || errors.Is(err, sql.ErrNoRows) {
-		t.Errorf("a guest without a prefix: %v", err)
 	}
 }

@@ -47,18 +47,47 @@
     url: "URL URLSearchParams",
     urlpattern: "URLPattern",
     encoding: "TextEncoder TextDecoder TextEncoderStream TextDecoderStream atob btoa",
-    fetch: "Headers Request Response",
+    headers: "Headers",
+    fetch: "Request Response",
     blob: "Blob File FormData",
     streams:
       "ReadableStream ReadableStreamDefaultReader ReadableStreamBYOBReader ReadableStreamDefaultController ReadableByteStreamController ReadableStreamBYOBRequest WritableStream WritableStreamDefaultWriter WritableStreamDefaultController TransformStream TransformStreamDefaultController ByteLengthQueuingStrategy CountQueuingStrategy",
     compression: "CompressionStream DecompressionStream",
-    crypto: "Crypto CryptoKey SubtleCrypto crypto",
+    keys: "CryptoKey",
+    crypto: "Crypto SubtleCrypto crypto",
     clone: "structuredClone",
     channel: "MessageChannel MessagePort",
     navigation: "Navigator navigator Performance performance queueMicrotask",
   };
   for (const from in globals) for (const name of globals[from].split(" ")) lazily(name, from);
   hidden(globalThis, "self", globalThis);
+
+  // Intl comes from the engine, if at all: it costs as much as a machine, so the
+  // first who asks pays. It replaces the methods that stand here in wait for it.
+  const intl = globalThis.__fazt_intl;
+  delete globalThis.__fazt_intl;
+  const waiting = [];
+  function want(object, name, first) {
+    const before = Object.getOwnPropertyDescriptor(object, name);
+    waiting.push(() => (before ? defineProperty(object, name, before) : delete object[name]));
+    defineProperty(object, name, { configurable: true, ...first });
+  }
+  function load() {
+    for (const restore of waiting.splice(0)) restore();
+    intl();
+  }
+  if (typeof intl === "function") {
+    want(globalThis, "Intl", {
+      get() { load(); return globalThis.Intl; },
+      set(value) { load(); hidden(globalThis, "Intl", value); },
+    });
+    for (const [type, names] of [[Date, ["toLocaleString", "toLocaleDateString", "toLocaleTimeString"]], [Number, ["toLocaleString"]], [BigInt, ["toLocaleString"]]])
+      for (const name of names) {
+        // A method, so that it is as little a constructor as what it stands for.
+        const { [name]: value } = { [name](...args) { load(); return this[name](...args); } };
+        want(type.prototype, name, { value, writable: true });
+      }
+  }
 
   // What the node: shims need and the web has no name for.
   defineProperty(globalThis, Symbol.for("fazt.node"), { get: () => part("node") });
@@ -69,6 +98,7 @@
     value: {
       __proto__: null,
       part, // part("fetch") warms a part before the first request
+      loaded: web.loaded,
       loaded: (name) => loaded[name] !== undefined,
       inspect: (value, options) => part("inspect").inspect(value, options),
       format: (values) => part("inspect").format(values),

@@ -5,6 +5,7 @@ import (
 
 	"github.com/fazt-sh/fazt/platform/script/web"
 	"modernc.org/quickjs"
+	"modernc.org/quickjs/intl"
 )
 
 func TestHostFunctionsAreGoneFromUserCode(t *testing.T) {
@@ -27,6 +28,38 @@ func TestPartsFromSource(t *testing.T) {
 	_, err = vm.Eval(web.Source(), quickjs.EvalGlobal)
 	must(t, err)
 	runIn(t, vm, `test("a part", () => is("path", new URL("https://x.test/a/../b").pathname, "/b"));`)
+}
+
+// Intl is the engine's; it is loaded when somebody asks and not before.
+func TestIntlWaits(t *testing.T) {
+	for what, use := range map[string]string{
+		"global":  `new Intl.NumberFormat("en-US").format(1234.5) === "1,234.5"`,
+		"method":  `new Date(0).toLocaleDateString("en-US", { weekday: "long", timeZone: "UTC" }) === "Thursday"`,
+		"numbers": `(1234.5).toLocaleString("en-US") === "1,234.5"`,
+	} {
+		t.Run(what, func(t *testing.T) {
+			vm, err := quickjs.NewVM()
+			must(t, err)
+			defer vm.Close()
+			loads := 0
+			must(t, vm.RegisterHostFunc(web.IntlName, func([]any) (any, error) {
+				loads++
+				return nil, intl.Register(vm, intl.TimeZone("UTC"))
+			}))
+			setup(t, vm)
+			if loads != 0 {
+				t.Error("it was loaded at once")
+			}
+			for range 2 {
+				got, err := vm.Eval(use, quickjs.EvalGlobal)
+				must(t, err)
+				if got != true || loads != 1 {
+					t.Errorf("got %v after %d loads", got, loads)
+				}
+			}
+		})
+	}
+	run(t, `test("none", () => is("type", typeof Intl, "undefined"));`)
 }
 
 func BenchmarkMachine(b *testing.B) {

@@ -24,7 +24,7 @@ import (
 //go:embed kernel.js parts/*.js vendor_js/*.js
 var prelude embed.FS
 
-//go:embed node/*.js
+//go:embed node
 var shims embed.FS
 
 // Function is a host function in the shape that the engine registers: arguments
@@ -36,6 +36,11 @@ const (
 	CallName = "__fazt_web"  // every operation, by name
 	PartName = "__fazt_part" // the source of a part, or what it evaluates to
 )
+
+// IntlName is a host function that the engine may register before the prelude runs:
+// it defines Intl when it is called, which happens at the first use of Intl or of a
+// toLocale method. Without it there is no Intl.
+const IntlName = "__fazt_intl"
 
 // Hidden is the global on which the prelude leaves what the engine's own script
 // needs (see kernel.js). That script takes it and deletes it.
@@ -95,7 +100,8 @@ func Node() fs.FS {
 
 // Functions returns the host functions by the global name under which the prelude
 // expects them. They keep what streaming compression and hashing have begun, so
-// each machine needs its own set. All are pure compute; none blocks.
+// each machine needs its own set. All are pure compute; none blocks. Decompression
+// runs in coroutines: the goroutine of a machine must not be locked to its thread.
 func Functions() map[string]Function {
 	ops := operations()
 	return map[string]Function{

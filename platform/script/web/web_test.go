@@ -1,9 +1,9 @@
 package web_test
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -105,7 +105,7 @@ async function collect(stream) { const all = []; for await (const c of stream) a
 const tests = [];
 const test = (name, f) => tests.push([name, f]);
 let finished = false;
-async function all() {
+async function runAll() {
   for (const [name, f] of tests) {
     const before = failures.length;
     try { await f(); } catch (e) { failures.push("uncaught " + (e?.name) + ": " + e?.message + "\n" + (e?.stack ?? e)); }
@@ -123,7 +123,7 @@ func run(t *testing.T, script string) {
 
 func runIn(t *testing.T, vm *quickjs.VM, script string) {
 	t.Helper()
-	_, err := vm.Eval(assertions+"\n"+script+"\nall();", quickjs.EvalGlobal)
+	_, err := vm.Eval(assertions+"\n"+script+"\nrunAll();", quickjs.EvalGlobal)
 	must(t, err)
 	settle(t, vm)
 	got, err := vm.Eval(`JSON.stringify({ finished, count, failures })`, quickjs.EvalGlobal)
@@ -149,16 +149,19 @@ func settle(t *testing.T, vm *quickjs.VM) {
 
 func report(t *testing.T, result string) {
 	t.Helper()
-	if strings.Contains(result, `"finished":false`) {
-		t.Errorf("a test waits for something that never comes: %s", result)
+	var r struct {
+		Finished bool
+		Count    int
+		Failures []string
 	}
-	if strings.Contains(result, `"count":0,`) {
+	must(t, json.Unmarshal([]byte(result), &r))
+	if !r.Finished {
+		t.Error("a test waits for something that never comes")
+	}
+	if r.Count == 0 {
 		t.Error("nothing was asserted")
 	}
-	_, failures, _ := strings.Cut(result, `"failures":[`)
-	for f := range strings.SplitSeq(strings.TrimSuffix(failures, "]}"), `","`) {
-		if f != "" {
-			t.Error(strings.ReplaceAll(strings.Trim(f, `"`), `\n`, "\n"))
-		}
+	for _, f := range r.Failures {
+		t.Error(f)
 	}
 }

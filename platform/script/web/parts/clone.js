@@ -37,8 +37,8 @@ function platform(object) {
     if (object instanceof Blob) return blobOf(bytesOf(object), object.type);
   }
   if (object instanceof DOMException) return new DOMException(object.message, object.name);
-  if (web.loaded("crypto") && object instanceof web.part("crypto").CryptoKey) return object; // it cannot change
-  for (const part of ["event", "url", "urlpattern", "encoding", "fetch", "blob", "streams", "compression", "crypto", "channel"]) {
+  if (web.loaded("keys") && object instanceof web.part("keys").CryptoKey) return object; // it cannot change
+  for (const part of ["event", "url", "urlpattern", "encoding", "headers", "fetch", "blob", "streams", "compression", "crypto", "channel"]) {
     if (!web.loaded(part)) continue;
     const type = web.part(part)[tag];
     if (typeof type === "function" && object instanceof type) refuse(object);

@@ -18,16 +18,15 @@ const shims = {
       export { Buffer, SlowBuffer, INSPECT_MAX_BYTES, kMaxLength, constants, atob, btoa, Blob, File };
       export default { Buffer, SlowBuffer, INSPECT_MAX_BYTES, kMaxLength, constants, atob, btoa, Blob, File };`,
   },
+  // CommonJS, because require("events") is the class itself.
   events: {
     from: "events",
     licence: "LICENSE",
-    contents: `import EventEmitter from "events/events.js";
-      import { on, getEventListeners, setMaxListeners, errorMonitor, captureRejectionSymbol } from "./events.mjs";
-      const { once } = EventEmitter;
-      const defaultMaxListeners = EventEmitter.defaultMaxListeners;
+    format: "cjs",
+    contents: `const EventEmitter = require("events/events.js");
+      const { on, getEventListeners, setMaxListeners, errorMonitor, captureRejectionSymbol } = require("./events.mjs");
       Object.assign(EventEmitter, { on, getEventListeners, setMaxListeners, errorMonitor, captureRejectionSymbol });
-      export { EventEmitter, once, on, getEventListeners, setMaxListeners, defaultMaxListeners, errorMonitor, captureRejectionSymbol };
-      export default EventEmitter;`,
+      module.exports = EventEmitter;`,
   },
   path: {
     from: "path-browserify",
@@ -64,7 +63,7 @@ for (const [name, p] of Object.entries(shims)) {
   const text = await banner(p);
   await build({
     stdin: { contents: p.contents, resolveDir: "." },
-    bundle: true, minify: true, format: "esm", target: "es2022", legalComments: "none",
+    bundle: true, minify: true, format: p.format ?? "esm", target: "es2022", legalComments: "none",
     banner: { js: text }, outfile: `../node/${name}.js`, allowOverwrite: true,
   });
 }

@@ -1,0 +1,111 @@
+// node:async_hooks: AsyncLocalStorage in plain JavaScript.
+//
+// The context of a callback is kept by wrapping what is given to then, queueMicrotask
+// and the timers. `await` does not go through then, so that code after an await has
+// lost the context, unless the bundle was built with async functions turned into
+// generators over then: the bundler does that for an app that uses this module. What
+// is lost even so: contexts across a top-level await, and in callbacks that a library
+// keeps and calls later of its own accord (use AsyncResource.bind there).
+const key = Symbol.for("fazt.async");
+const state = globalThis[key] ?? install();
+
+function install() {
+  const shared = { frame: undefined, reset: () => { shared.frame = undefined; } };
+  const { then } = Promise.prototype;
+  const wrapped = {
+    then(onFulfilled, onRejected) {
+      return then.call(this, keep(shared, onFulfilled), keep(shared, onRejected));
+    },
+  };
+  Object.defineProperty(Promise.prototype, "then", { value: wrapped.then, writable: true, configurable: true });
+  for (const name of ["queueMicrotask", "setTimeout", "setInterval", "setImmediate"]) {
+    const original = globalThis[name];
+    if (typeof original !== "function") continue;
+    const value = function (callback, ...rest) { return original(keep(shared, callback), ...rest); };
+    Object.defineProperty(value, "name", { value: name });
+    Object.defineProperty(globalThis, name, { value, writable: true, configurable: true });
+  }
+  Object.defineProperty(globalThis, key, { value: shared });
+  return shared;
+}
+
+// keep is a function that runs in the context of now. A frame is a Map that is never
+// changed, or undefined.
+function keep(shared, callback) {
+  if (typeof callback !== "function") return callback;
+  const frame = shared.frame;
+  return function (...args) {
+    const before = shared.frame;
+    shared.frame = frame;
+    try {
+      return callback.apply(this, args);
+    } finally {
+      shared.frame = before;
+    }
+  };
+}
+
+function inFrame(frame, callback, self, args) {
+  const before = state.frame;
+  state.frame = frame;
+  try {
+    return callback.apply(self, args);
+  } finally {
+    state.frame = before;
+  }
+}
+
+export class AsyncLocalStorage {
+  #default;
+  #name;
+  constructor({ defaultValue, name = "" } = {}) {
+    this.#default = defaultValue;
+    this.#name = name;
+  }
+  get name() { return this.#name; }
+  #with(store) { return new Map(state.frame).set(this, store); }
+  run(store, callback, ...args) { return inFrame(this.#with(store), callback, undefined, args); }
+  exit(callback, ...args) {
+    const frame = new Map(state.frame);
+    frame.delete(this);
+    return inFrame(frame, callback, undefined, args);
+  }
+  getStore() { return state.frame?.has(this) ? state.frame.get(this) : this.#default; }
+  enterWith(store) { state.frame = this.#with(store); }
+  disable() {
+    const frame = new Map(state.frame);
+    frame.delete(this);
+    state.frame = frame;
+  }
+  static bind(callback) { return keep(state, callback); }
+  static snapshot() {
+    const frame = state.frame;
+    return (callback, ...args) => inFrame(frame, callback, undefined, args);
+  }
+}
+
+let ids = 1;
+export class AsyncResource {
+  #frame = state.frame;
+  #id = ++ids;
+  #type;
+  constructor(type) { this.#type = `${type}`; }
+  get type() { return this.#type; }
+  runInAsyncScope(callback, self, ...args) { return inFrame(this.#frame, callback, self, args); }
+  bind(callback, self) {
+    const resource = this;
+    return function (...args) { return resource.runInAsyncScope(callback, self ?? this, ...args); };
+  }
+  static bind(callback, type, self) { return new AsyncResource(type ?? callback.name).bind(callback, self); }
+  emitDestroy() { return this; }
+  asyncId() { return this.#id; }
+  triggerAsyncId() { return 1; }
+}
+
+export const executionAsyncId = () => 1;
+export const triggerAsyncId = () => 0;
+export const executionAsyncResource = () => ({});
+export function createHook() {
+  throw new Error("async_hooks.createHook is not supported: use AsyncLocalStorage");
+}
+export default { AsyncLocalStorage, AsyncResource, executionAsyncId, triggerAsyncId, executionAsyncResource, createHook };

@@ -1,0 +1,46 @@
+// node:util/types.
+const instance = (type) => (value) => value instanceof type;
+const generator = Object.getPrototypeOf(function* () {});
+const asynchronous = Object.getPrototypeOf(async () => {});
+const asyncGenerator = Object.getPrototypeOf(async function* () {});
+const tagOf = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Uint8Array.prototype), Symbol.toStringTag).get;
+const typed = (name) => (value) => ArrayBuffer.isView(value) && tagOf.call(value) === name;
+
+export const isDate = instance(Date);
+export const isRegExp = instance(RegExp);
+export const isMap = instance(Map);
+export const isSet = instance(Set);
+export const isWeakMap = instance(WeakMap);
+export const isWeakSet = instance(WeakSet);
+export const isPromise = instance(Promise);
+export const isNativeError = (value) => Error.isError(value);
+export const isArrayBuffer = instance(ArrayBuffer);
+export const isAnyArrayBuffer = instance(ArrayBuffer);
+export const isSharedArrayBuffer = () => false;
+export const isArrayBufferView = ArrayBuffer.isView;
+export const isDataView = instance(DataView);
+export const isTypedArray = (value) => ArrayBuffer.isView(value) && !(value instanceof DataView);
+export const isUint8Array = typed("Uint8Array");
+export const isUint8ClampedArray = typed("Uint8ClampedArray");
+export const isUint16Array = typed("Uint16Array");
+export const isUint32Array = typed("Uint32Array");
+export const isInt8Array = typed("Int8Array");
+export const isInt16Array = typed("Int16Array");
+export const isInt32Array = typed("Int32Array");
+export const isFloat32Array = typed("Float32Array");
+export const isFloat64Array = typed("Float64Array");
+export const isBigInt64Array = typed("BigInt64Array");
+export const isBigUint64Array = typed("BigUint64Array");
+export const isNumberObject = instance(Number);
+export const isStringObject = instance(String);
+export const isBooleanObject = instance(Boolean);
+export const isBigIntObject = instance(BigInt);
+export const isSymbolObject = instance(Symbol);
+export const isBoxedPrimitive = (value) => [isNumberObject, isStringObject, isBooleanObject, isBigIntObject, isSymbolObject].some((is) => is(value));
+export const isAsyncFunction = (value) => typeof value === "function" && [asynchronous, asyncGenerator].includes(Object.getPrototypeOf(value));
+export const isGeneratorFunction = (value) => typeof value === "function" && [generator, asyncGenerator].includes(Object.getPrototypeOf(value));
+export const isGeneratorObject = (value) => Object.prototype.toString.call(value) === "[object Generator]";
+export const isMapIterator = (value) => Object.prototype.toString.call(value) === "[object Map Iterator]";
+export const isSetIterator = (value) => Object.prototype.toString.call(value) === "[object Set Iterator]";
+export const isProxy = () => false; // a proxy cannot be told from its target
+export const isCryptoKey = (value) => typeof value === "object" && value !== null && value[Symbol.toStringTag] === "CryptoKey" && value instanceof CryptoKey;

@@ -1,0 +1,161 @@
+package storage
+
+import (
+	"context"
+	"encoding/json"
+
+	"github.com/fazt-sh/fazt/platform/fault"
+	"github.com/fazt-sh/fazt/platform/sqlite"
+)
+
+// Selector chooses documents to change: one by its id, or those a filter matches.
+type Selector struct {
+	ID        string
+	Filter    json.RawMessage
+	IfVersion int64 // with ID: only if this is its version; 0 does not ask
+	Scan      bool  // may look at every document although no index serves the filter
+}
+
+// Update changes documents in one transaction and returns those that differ now,
+// without their bodies. The change is a whole document, or what to do with fields:
+// {"$set": {"a.b": 1}, "$unset": {"c": true}, "$inc": {"n": 1}, "$push": {"list": x},
+// "$pull": {"list": x}}; $push takes {"$each": [...]} too. The error's kind is
+// NotFound if nothing has the id, Conflict if it has another version or a unique
+// index refuses, Exhausted if a filter matches more than 1,000 documents, or 40 MiB.
+func (c *Collection) Update(ctx context.Context, s Selector, change json.RawMessage) ([]Doc, error) {
+	ch, err := parseChange(change)
+	if err != nil {
+		return nil, err
+	}
+	if ch.whole != nil && s.ID == "" {
+		return nil, fault.New(fault.Invalid, "a whole document replaces one that is named by its id").WithHint("change fields with $set")
+	}
+	return c.each(ctx, s, func(tx *sqlite.Tx, t docTable, old Doc) (d Doc, changed bool, err error) {
+		d, err = c.docs.apply(ch, old)
+		if err != nil || string(d.Body) == string(old.Body) {
+			return d, false, err
+		}
+		d, err = c.replace(tx, t, old, d)
+		return d, true, err
+	}, refuseMore)
+}
+
+func (c *Collection) replace(tx *sqlite.Tx, t docTable, old, d Doc) (_ Doc, err error) {
+	if d.Version, err = c.docs.count(tx, t.store, 0, int64(len(d.Body)-len(old.Body)), 0); err != nil {
+		return d, err
+	}
+	d.Created, d.Updated = old.Created, fromMillis(now())
+	_, err = tx.Exec(`UPDATE `+t.name+` SET body = ?, version = ?, updated = ? WHERE owner = ? AND collection = ? AND key = ?`,
+		string(d.Body), d.Version, millis(d.Updated), c.docs.owner, c.name, d.ID)
+	return d, c.unique(err, d.ID)
+}
+
+// Remove deletes documents in one transaction and returns how many there were. Of
+// more than 1,000 (or 40 MiB) that a filter matches, the first by id: call it again
+// until it returns 0. The error's kind is NotFound if nothing has the id, Conflict if
+// it has another version.
+func (c *Collection) Remove(ctx context.Context, s Selector) (int, error) {
+	removed, err := c.each(ctx, s, func(tx *sqlite.Tx, t docTable, old Doc) (Doc, bool, error) {
+		if _, err := c.docs.count(tx, t.store, -1, -int64(len(old.Body)), 0); err != nil {
+			return old, false, err
+		}
+		_, err := tx.Exec(`DELETE FROM `+t.name+` WHERE owner = ? AND collection = ? AND key = ?`, c.docs.owner, c.name, old.ID)
+		return old, true, err
+	}, firstOnly)
+	return len(removed), err
+}
+
+// What becomes of a filter that matches more than one call changes.
+const (
+	refuseMore = false
+	firstOnly  = true
+)
+
+// each runs fn on every chosen document and returns what it changed.
+func (c *Collection) each(ctx context.Context, s Selector, fn func(*sqlite.Tx, docTable, Doc) (Doc, bool, error), part bool) (changed []Doc, err error) {
+	f, err := parseFilter(s.Filter)
+	if err != nil {
+		return nil, err
+	}
+	if s.ID == "" && len(s.Filter) == 0 {
+		return nil, fault.New(fault.Invalid, "neither an id nor a filter").WithHint("{} is the filter that matches everything")
+	}
+	t, err := c.table(ctx)
+	if err != nil {
+		return nil, err
+	}
+	err = c.docs.db.Write(ctx, func(tx *sqlite.Tx) error {
+		changed = nil
+		ids, err := c.chosen(tx, t, f, s, part)
+		if err != nil {
+			return err
+		}
+		size := 0
+		for _, id := range ids {
+			if size > maxChange && part {
+				return nil
+			} else if size > maxChange {
+				return c.tooMany()
+			}
+			old, there, err := c.load(tx, t, id)
+			if err == nil {
+				err = c.expect(s, old, there)
+			}
+			if err != nil {
+				return err
+			}
+			size += len(old.Body)
+			d, differs, err := fn(tx, t, old)
+			if err != nil {
+				return err
+			}
+			if d.Body = nil; differs {
+				changed = append(changed, d)
+			}
+		}
+		return nil
+	})
+	return changed, err
+}
+
+// expect refuses a document that is not there, or has another version.
+func (c *Collection) expect(s Selector, old Doc, there bool) error {
+	switch {
+	case !there:
+		return fault.New(fault.NotFound, "no document %q in %q", s.ID, c.name)
+	case s.ID == "" || s.IfVersion == 0 || old.Version == s.IfVersion:
+		return nil
+	}
+	return fault.New(fault.Conflict, "document %q has version %d, not %d", s.ID, old.Version, s.IfVersion).
+		WithHint("get it again, and decide anew")
+}
+
+// chosen returns the ids of the chosen documents.
+func (c *Collection) chosen(tx *sqlite.Tx, t docTable, f node, s Selector, part bool) ([]string, error) {
+	if s.ID != "" {
+		return []string{s.ID}, nil
+	}
+	if advice, scans := c.scans(f, nil); scans && !s.Scan {
+		if err := c.mayScan(tx, t, advice); err != nil {
+			return nil, err
+		}
+	}
+	w := c.where(f)
+	ids, err := column[string](tx, `SELECT key FROM `+t.name+` WHERE `+w.sql.String()+` ORDER BY key LIMIT ?`, append(w.args, maxWrite+1)...)
+	switch {
+	case err != nil || len(ids) <= maxWrite:
+		return ids, err
+	case part:
+		return ids[:maxWrite], nil
+	}
+	return nil, c.tooMany()
+}
+
+// maxChange is how many bytes of documents one call changes: the writer waits for
+// it, at 10 ms a MiB.
+const maxChange = 40 << 20
+
+func (c *Collection) tooMany() error {
+	return fault.New(fault.Exhausted, "the filter matches more than %d documents of %q, or %d bytes", maxWrite, c.name, maxChange).
+		WithHint("narrow it, and change some at a time")
+}

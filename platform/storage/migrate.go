@@ -1,0 +1,251 @@
+package storage
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/fazt-sh/fazt/platform/fault"
+	"github.com/fazt-sh/fazt/platform/sqlite"
+)
+
+// Migration is one file of statements that changes the app's tables, once:
+// 0001_name.sql. Of a file in goose's form only the part under "+goose Up" counts.
+// One with the line "-- fazt: destructive" may take away what the release before
+// it uses.
+type Migration struct {
+	Version     int64
+	Name        string // of the file
+	Digest      string // sha256 of the file, in hex
+	Destructive bool
+
+	statements []piece
+}
+
+const (
+	maxMigration  = 1 << 20 // bytes of a file
+	maxMigrations = 1000
+)
+
+var (
+	migrationName = regexp.MustCompile(`^([0-9]{1,9})_[A-Za-z0-9_.-]+\.sql$`)
+	destructive   = regexp.MustCompile(`(?m)^[ \t]*--[ \t]*fazt:[ \t]*destructive[ \t]*\r?$`)
+	gooseUp       = regexp.MustCompile(`(?m)^[ \t]*--[ \t]*\+goose[ \t]+Up\b.*$`)
+	gooseDown     = regexp.MustCompile(`(?m)^[ \t]*--[ \t]*\+goose[ \t]+Down\b.*$`)
+)
+
+// Pending returns the migrations of a folder that were not applied yet, in order.
+// The error's kind is Conflict if an applied one was edited since, or if one would
+// come before those that were applied; Invalid if a file is no migration.
+func (s *SQL) Pending(ctx context.Context, files fs.FS) (pending []Migration, err error) {
+	if s.err != nil {
+		return nil, s.err
+	}
+	all, err := readMigrations(files)
+	if err != nil {
+		return nil, err
+	}
+	err = s.db.Read(ctx, func(tx *sqlite.Tx) error {
+		pending, err = notApplied(tx, all)
+		return err
+	})
+	return pending, err
+}
+
+// Migrate applies the pending migrations in one transaction and returns them. They
+// are first run on a copy of the database and judged there: what drops or changes
+// something that was there before is refused with Conflict and its place, unless its
+// file says that it is destructive. A statement that fails is told by its place too.
+// In both cases nothing has changed. Other writes of the app wait while they run.
+func (s *SQL) Migrate(ctx context.Context, files fs.FS) ([]Migration, error) {
+	pending, err := s.Pending(ctx, files)
+	if err != nil || len(pending) == 0 {
+		return nil, err
+	}
+	if err := s.rehearse(ctx, pending); err != nil {
+		return nil, err
+	}
+	err = s.db.Alone(ctx, func(tx *sqlite.Tx) error {
+		if pending, err = notApplied(tx, pending); err != nil {
+			return err
+		}
+		for _, m := range pending {
+			if err := m.apply(ctx, tx, func(piece) error { return nil }); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return pending, guestFault(ctx, err)
+}
+
+// rehearse runs the migrations on a copy and judges them.
+func (s *SQL) rehearse(ctx context.Context, pending []Migration) error {
+	path := filepath.Join(s.dir, ".migrate-"+newName()+".db")
+	defer removeDatabase(path)
+	if err := s.db.Backup(ctx, path); err != nil {
+		return err
+	}
+	copied, err := sqlite.Open(ctx, path, sqlite.Options{Reserved: reserved, Durability: sqlite.Normal, Readers: 1})
+	if err != nil {
+		return err
+	}
+	defer copied.Close()
+	return guestFault(ctx, copied.Alone(ctx, func(tx *sqlite.Tx) error {
+		before, err := readSchema(tx)
+		if err != nil {
+			return err
+		}
+		for _, m := range pending {
+			if err := m.judge(ctx, tx, before); err != nil {
+				return err
+			}
+		}
+		return checkForeignKeys(tx)
+	}))
+}
+
+// judge applies a migration and refuses it for what it took from the schema that was
+// there before all of them. Of what is missing at its end, the first statement after
+// which it was missing is to blame: a table that is made anew under its old name is
+// there again.
+func (m Migration) judge(ctx context.Context, tx *sqlite.Tx, before schema) error {
+	now, err := readSchema(tx)
+	if err != nil {
+		return err
+	}
+	known := before.losses(now) // by migrations that said so
+	blame := map[string]piece{}
+	var lost []string
+	err = m.apply(ctx, tx, func(p piece) error {
+		if now, err = readSchema(tx); err != nil {
+			return err
+		}
+		lost = slices.DeleteFunc(before.losses(now), func(l string) bool { return slices.Contains(known, l) })
+		for _, l := range lost {
+			if _, there := blame[l]; !there {
+				blame[l] = p
+			}
+		}
+		return nil
+	})
+	if err != nil || len(lost) == 0 || m.Destructive {
+		return err
+	}
+	return fault.New(fault.Conflict, "%s:%d: this %s", m.Name, blame[lost[0]].line, lost[0]).
+		WithSubject(m.Name).WithHint("add instead, and take away in a later release; or write the line \"-- fazt: destructive\" into the file")
+}
+
+// apply runs the statements of a migration and records it.
+func (m Migration) apply(ctx context.Context, tx *sqlite.Tx, after func(piece) error) error {
+	for _, p := range m.statements {
+		if _, err := tx.Guest().Exec(p.text); err != nil {
+			return fault.Wrap(fault.KindOf(guestFault(ctx, err)), err, "%s:%d", m.Name, p.line).WithSubject(m.Name)
+		}
+		if err := after(p); err != nil {
+			return err
+		}
+	}
+	_, err := tx.Exec(`INSERT INTO fazt_sql_migration (version, name, digest, applied) VALUES (?, ?, ?, ?)`, m.Version, m.Name, m.Digest, millis(time.Now()))
+	return err
+}
+
+func notApplied(tx *sqlite.Tx, all []Migration) (pending []Migration, err error) {
+	rows, err := tx.Query(`SELECT version, name, digest FROM fazt_sql_migration`)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	applied := map[int64]Migration{}
+	newest := Migration{Version: -1}
+	for rows.Next() {
+		var m Migration
+		if err := rows.Scan(&m.Version, &m.Name, &m.Digest); err != nil {
+			return nil, err
+		}
+		if applied[m.Version] = m; m.Version > newest.Version {
+			newest = m
+		}
+	}
+	for _, m := range all {
+		switch old, ok := applied[m.Version]; {
+		case ok && old.Digest != m.Digest:
+			return nil, fault.New(fault.Conflict, "%s was edited after it had been applied (as %s)", m.Name, old.Name).
+				WithSubject(m.Name).WithHint("put it back, and write what you want into a new file")
+		case ok:
+		case m.Version < newest.Version:
+			return nil, fault.New(fault.Conflict, "%s comes before %s, which is applied", m.Name, newest.Name).
+				WithSubject(m.Name).WithHint("give it a higher number")
+		default:
+			pending = append(pending, m)
+		}
+	}
+	return pending, rows.Err()
+}
+
+func readMigrations(files fs.FS) (all []Migration, err error) {
+	entries, err := fs.ReadDir(files, ".")
+	if err != nil {
+		return nil, fault.Wrap(fault.Invalid, err, "the migrations cannot be read")
+	}
+	for _, e := range entries {
+		if e.IsDir() || !strings.HasSuffix(e.Name(), ".sql") {
+			continue
+		}
+		m, err := readMigration(files, e.Name())
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, m)
+	}
+	if len(all) > maxMigrations {
+		return nil, fault.New(fault.Invalid, "there are %d migrations, %d are the most", len(all), maxMigrations)
+	}
+	slices.SortFunc(all, func(a, b Migration) int { return int(a.Version - b.Version) })
+	for i := 1; i < len(all); i++ {
+		if all[i].Version == all[i-1].Version {
+			return nil, fault.New(fault.Invalid, "%s and %s have the same number", all[i-1].Name, all[i].Name).WithSubject(all[i].Name)
+		}
+	}
+	return all, nil
+}
+
+func readMigration(files fs.FS, name string) (m Migration, err error) {
+	parts := migrationName.FindStringSubmatch(name)
+	if parts == nil {
+		return m, fault.New(fault.Invalid, "%s is no name of a migration", excerpt([]byte(name))).WithHint("name it like 0001_begin.sql")
+	}
+	b, err := fs.ReadFile(files, name)
+	if err != nil {
+		return m, fault.Wrap(fault.Invalid, err, "%s cannot be read", name)
+	}
+	if len(b) > maxMigration {
+		return m, fault.New(fault.Invalid, "%s has %d bytes, %d are the most", name, len(b), maxMigration)
+	}
+	sum := sha256.Sum256(b)
+	m = Migration{Name: name, Digest: hex.EncodeToString(sum[:]), Destructive: destructive.Match(b)}
+	m.Version, err = strconv.ParseInt(parts[1], 10, 64)
+	text := string(b)
+	if down := gooseDown.FindStringIndex(text); down != nil {
+		text = text[:down[0]]
+	}
+	if up := gooseUp.FindStringIndex(text); up != nil { // lines are counted from the begin of the file
+		text = strings.Repeat("\n", strings.Count(text[:up[1]], "\n")) + text[up[1]:]
+	}
+	m.statements = split(text)
+	return m, err
+}
+
+func removeDatabase(path string) {
+	for _, suffix := range []string{"", "-wal", "-shm"} {
+		os.Remove(path + suffix)
+	}
+}

@@ -1,0 +1,181 @@
+package storage_test
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"github.com/fazt-sh/fazt/platform/fault"
+	"github.com/fazt-sh/fazt/platform/storage"
+)
+
+func files(pairs ...string) fstest.MapFS {
+	m := fstest.MapFS{"README.md": {Data: []byte("not a migration")}}
+	for i := 0; i < len(pairs); i += 2 {
+		m[pairs[i]] = &fstest.MapFile{Data: []byte(pairs[i+1])}
+	}
+	return m
+}
+
+const begin = `-- +goose Up
+CREATE TABLE note (id INTEGER PRIMARY KEY, word TEXT NOT NULL, size INTEGER DEFAULT 3);
+CREATE TABLE tag (name TEXT PRIMARY KEY, note INTEGER REFERENCES note (id));
+CREATE UNIQUE INDEX note_word ON note (word);
+CREATE INDEX note_size ON note (size);
+CREATE TABLE gone (id INTEGER);
+CREATE VIEW words AS SELECT word FROM note;
+-- +goose StatementBegin
+CREATE TRIGGER note_gone AFTER DELETE ON note BEGIN
+  INSERT INTO gone VALUES (old.id);
+  SELECT CASE WHEN 1 THEN 2 END;
+END;
+-- +goose StatementEnd
+INSERT INTO note (word) VALUES ('a;b');
+-- +goose Down
+DROP TABLE note;
+`
+
+func TestMigrate(t *testing.T) {
+	dir := t.TempDir()
+	a, ctx := openIn(t, pool(t, dir), "notes", storage.Settings{}), t.Context()
+	s := a.SQL("DB")
+	one := files("0001_begin.sql", begin)
+	pending, err := s.Pending(ctx, one)
+	ok(t, err)
+	if len(pending) != 1 || pending[0].Version != 1 || pending[0].Name != "0001_begin.sql" || len(pending[0].Digest) != 64 {
+		t.Errorf("%+v", pending)
+	}
+	done, err := s.Migrate(ctx, one)
+	if ok(t, err); len(done) != 1 {
+		t.Errorf("%+v", done)
+	}
+	if done, err := s.Migrate(ctx, one); len(done) != 0 || err != nil {
+		t.Errorf("again: %+v, %v", done, err)
+	}
+	// What adds is applied, and data stays.
+	two := files("0001_begin.sql", begin, "0002_more.sql", `ALTER TABLE note ADD COLUMN at TEXT; CREATE TABLE more (a UNIQUE); DROP INDEX note_size;
+		CREATE TABLE brief (a); DROP TABLE brief;`)
+	if done, err := s.Migrate(ctx, two); len(done) != 1 || err != nil {
+		t.Errorf("two: %+v, %v", done, err)
+	}
+	if got := rows(t, s, `SELECT word, at FROM note`); len(got) != 1 || got[0][0] != "a;b" {
+		t.Errorf("%v", got)
+	}
+	// An older release has fewer files, and goes on.
+	if pending, err := s.Pending(ctx, one); len(pending) != 0 || err != nil {
+		t.Errorf("going back: %+v, %v", pending, err)
+	}
+	_, err = s.Pending(ctx, files("0001_begin.sql", begin+" "))
+	if is(t, err, fault.Conflict); !strings.Contains(err.Error(), "0001_begin.sql") {
+		t.Errorf("edited: %v", err)
+	}
+	_, err = s.Pending(ctx, files("0000_before.sql", "SELECT 1"))
+	is(t, err, fault.Conflict)
+	_, err = s.Pending(ctx, files("begin.sql", begin))
+	is(t, err, fault.Invalid)
+	_, err = s.Pending(ctx, files("0003_a.sql", "", "03_b.sql", ""))
+	is(t, err, fault.Invalid)
+	// A broken one changes nothing, here or on the disk.
+	_, err = s.Migrate(ctx, files("0003_good.sql", `CREATE TABLE good (a)`, "0004_bad.sql", "\n\nCREATE TABLE bad (a);\nINSERT INTO nothing VALUES (1);"))
+	if is(t, err, fault.Invalid); !strings.Contains(err.Error(), "0004_bad.sql:4") {
+		t.Errorf("where? %v", err)
+	}
+	_, err = s.Migrate(ctx, files("0003_touch.sql", `DELETE FROM fazt_store`))
+	is(t, err, fault.Forbidden)
+	if got := rows(t, s, `SELECT name FROM sqlite_master WHERE name = 'good'`); len(got) != 0 {
+		t.Errorf("%v", got)
+	}
+	entries, err := os.ReadDir(dir + "/notes")
+	ok(t, err)
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), ".") {
+			t.Errorf("%s is left over", e.Name())
+		}
+	}
+}
+
+// What takes something from the release before is refused by file and line.
+func TestMigrationsAreJudged(t *testing.T) {
+	ctx := t.Context()
+	for statement, want := range map[string]string{
+		`DROP TABLE tag`: "drops the table tag",
+		`DROP INDEX note_size; ALTER TABLE note DROP COLUMN size`: "drops the column note.size",
+		`ALTER TABLE note RENAME COLUMN size TO length`:           "drops the column note.size",
+		`ALTER TABLE tag RENAME TO tags`:                          "drops the table tag",
+		`DROP INDEX note_word`:                                    "drops the unique index note (word)",
+		`CREATE UNIQUE INDEX u ON note (size)`:                    "adds the unique index note (size)",
+		`DROP VIEW words`:                                         "drops the view words",
+		`DROP TRIGGER note_gone`:                                  "drops the trigger note_gone",
+		`CREATE TABLE new (name TEXT PRIMARY KEY, note INTEGER); DROP TABLE tag; ALTER TABLE new RENAME TO tag`:                                                      "drops the foreign key tag.note",
+		`CREATE TABLE new (name TEXT PRIMARY KEY, note INTEGER REFERENCES note (id), x TEXT NOT NULL); DROP TABLE tag; ALTER TABLE new RENAME TO tag`:                "adds the column tag.x",
+		`CREATE TABLE new (name BLOB PRIMARY KEY, note INTEGER REFERENCES note (id)); DROP TABLE tag; ALTER TABLE new RENAME TO tag`:                                 "changes the column tag.name, which",
+		`CREATE TABLE new (name TEXT PRIMARY KEY, note INTEGER REFERENCES note (id), y DEFAULT 1); DROP TABLE tag; ALTER TABLE new RENAME TO tag; CREATE TABLE z(a)`: "",
+	} {
+		t.Run(statement, func(t *testing.T) {
+			s := open(t, storage.Settings{}).SQL("DB")
+			if _, err := s.Migrate(ctx, files("0001_begin.sql", begin)); err != nil {
+				t.Fatal(err)
+			}
+			for _, said := range []bool{false, true} {
+				head := "CREATE TABLE harmless (a);\n\n"
+				if said {
+					head = "-- fazt: destructive\n"
+				}
+				done, err := s.Migrate(ctx, files("0002_next.sql", head+statement, "0003_last.sql", "CREATE TABLE last (a)"))
+				switch {
+				case said || want == "":
+					if want != "" || !said {
+						ok(t, err)
+					}
+					if err == nil && want != "" && len(done) != 2 {
+						t.Errorf("%+v", done)
+					}
+				default:
+					if is(t, err, fault.Conflict); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "0002_next.sql:3: ") {
+						t.Errorf("%v, want %q", err, want)
+					}
+				}
+				if want == "" {
+					return
+				}
+			}
+		})
+	}
+}
+
+// A script is cut where SQLite would end its statements.
+func TestSplit(t *testing.T) {
+	for script, want := range map[string][]string{
+		"":                          nil,
+		" ; ;; -- nothing\n/* ; */": nil,
+		"a;b":                       {"a;", "b"},
+		"a ';' \";\" [;] `;` 'it''s;' --;\n /*;*/ b; c":                                     {"a ';' \";\" [;] `;` 'it''s;' --;\n /*;*/ b;", "c"},
+		"create trigger t begin a; b; end; c":                                               {"create trigger t begin a; b; end;", "c"},
+		"CREATE TEMP TRIGGER IF NOT EXISTS t BEGIN SELECT CASE 1 WHEN 1 THEN 2 END; END; c": {"CREATE TEMP TRIGGER IF NOT EXISTS t BEGIN SELECT CASE 1 WHEN 1 THEN 2 END; END;", "c"},
+		"create table trigger_end (a); b":                                                   {"create table trigger_end (a);", "b"},
+		"'unfinished; b":                                                                    {"'unfinished; b"},
+	} {
+		got := storage.Split(script)
+		if fmt.Sprint(got) != fmt.Sprint(want) || len(got) != len(want) {
+			t.Errorf("%q: %q, want %q", script, got, want)
+		}
+	}
+}
+
+// No script is too strange to be cut, and nothing but space and comments is lost.
+func FuzzSplit(f *testing.F) {
+	f.Add("create trigger t begin a; end; b")
+	f.Add("'a;--\n/*")
+	f.Fuzz(func(t *testing.T, script string) {
+		rest := script
+		for _, piece := range storage.Split(script) {
+			_, after, found := strings.Cut(rest, piece)
+			if !found || piece == "" {
+				t.Fatalf("%q is not next in %q", piece, rest)
+			}
+			rest = after
+		}
+	})
+}
