@@ -64,7 +64,10 @@ lint: ## gofmt, vet, staticcheck
 	go tool staticcheck ./...
 
 gen: ## write the generated pages of docs/reference
-	go generate ./...
+	go generate ./spec ./cmd/fazt
+
+vendor-js: ## build the stand-ins of Node's modules anew from npm (needs node and npm)
+	cd platform/script/web/vendor_js && npm ci --ignore-scripts && node build.mjs
 
 gen-check: ## fail if a generated page is stale
 	go test -count=1 -run='^TestReferencePage' ./spec ./cmd/fazt
@@ -75,5 +78,5 @@ cover: ## coverage of the unit and script tests
 ci: lint gen-check test race integration kills browser ## what .ci/run runs
 	$(MAKE) fuzz FUZZTIME=3s
 
-.PHONY: help build test race integration conformance kills faults abuse browser fuzz bench bench-edge bench-reconcile bench-apps bench-start lint gen gen-check cover ci
+.PHONY: help build test race integration conformance kills faults abuse browser fuzz bench bench-edge bench-reconcile bench-apps bench-start lint gen vendor-js gen-check cover ci
 .DEFAULT_GOAL := help

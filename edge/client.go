@@ -64,3 +64,15 @@ func within(prefixes []netip.Prefix, addr netip.Addr) bool {
 	}
 	return false
 }
+
+// clientScheme is how the visitor's address bar begins: that of the connection, or
+// what a trusted proxy says of its own.
+func clientScheme(r *http.Request, trusted []netip.Prefix) string {
+	if r.TLS != nil {
+		return "https"
+	}
+	if len(trusted) > 0 && within(trusted, peerAddress(r.RemoteAddr)) && r.Header.Get("X-Forwarded-Proto") == "https" {
+		return "https"
+	}
+	return "http"
+}

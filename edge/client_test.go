@@ -53,11 +53,12 @@ func TestClientAddress(t *testing.T) {
 	}
 }
 
-// Forwarding headers are read in one file, or two readers will disagree.
+// Forwarding headers are read in one file, or two readers will disagree. What an
+// app's code is told of them is written anew, by what that file has found.
 func TestForwardingHeadersAreReadInOnePlace(t *testing.T) {
 	header := regexp.MustCompile(`(?i)"(x-forwarded|x-real-ip|forwarded|x-original|true-client)`)
 	err := filepath.WalkDir(".", func(path string, entry os.DirEntry, err error) error {
-		if err != nil || entry.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") || path == "client.go" {
+		if err != nil || entry.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") || path == "client.go" || path == "function/request.go" {
 			return err
 		}
 		src, err := os.ReadFile(path)

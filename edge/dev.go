@@ -57,7 +57,7 @@ func (s *Server) addDevHosts(n *snapshot) {
 		}
 	}
 	list := &site{key: "list", revision: n.header, routes: []route{
-		{prefixFazt, s.reloadHandler()}, {"/", answer(s.listApps)}}}
+		{prefix: prefixFazt, handler: s.reloadHandler()}, {prefix: "/", handler: answer(s.listApps)}}}
 	n.table.claim(domain, list)
 	n.table.claim(devDomain, list)
 	n.table.list = list

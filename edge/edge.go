@@ -28,7 +28,11 @@ import (
 	"github.com/fazt-sh/fazt/edge/limit"
 	"github.com/fazt-sh/fazt/edge/listen"
 	"github.com/fazt-sh/fazt/edge/static"
+	"github.com/fazt-sh/fazt/platform/applog"
 	"github.com/fazt-sh/fazt/platform/blob"
+	"github.com/fazt-sh/fazt/platform/script"
+	"github.com/fazt-sh/fazt/platform/secret"
+	"github.com/fazt-sh/fazt/platform/storage"
 	"github.com/fazt-sh/fazt/spec"
 )
 
@@ -40,6 +44,12 @@ type Config struct {
 	AccessLog io.Writer         // one line of JSON a request; nil costs nothing
 	Lost      func(blob string) // told of bytes in service that are damaged or missing, again each time; nil tells nobody
 	Certs     *cert.Manager     // certificates of the hosts; nil serves no TLS
+	Scripts   *script.Host      // runs apps' code; nil refuses apps that have some
+	Storage   *storage.Pool     // what apps keep; nil likewise
+	Secrets   *secret.Identity  // opens what is sealed to this node; nil opens nothing
+	Logs      *applog.Log       // what apps say; nil forgets it
+	Now       func() time.Time  // for schedules; nil is the machine's clock
+	Temp      string            // folder for what a stage needs for a moment
 	Drain     time.Duration     // how long Run waits for running requests; 0 is 15 seconds
 	// Listen binds one address; nil is listen.Listen. Sockets handed over by a
 	// parent process and tests without a network come in here.
@@ -78,6 +88,9 @@ type Server struct {
 	ending    atomic.Bool   // likewise: answers are their connections' last
 	shut      sync.Once
 
+	jobsMu sync.Mutex
+	jobs   map[string]*jobStore // guarded by jobsMu: by the folder of the app's data
+
 	mu        sync.Mutex
 	listeners []bound                  // guarded by mu
 	live      map[*snapshot]struct{}   // guarded by mu: published and not ended
@@ -90,6 +103,9 @@ func New(c Config) *Server {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
 	if c.Drain <= 0 {
 		c.Drain = drainDefault
 	}
@@ -97,7 +113,7 @@ func New(c Config) *Server {
 		c.Listen = bind
 	}
 	s := &Server{config: c, log: c.Log, began: time.Now(), clients: limit.NewBuckets(), closing: make(chan struct{}),
-		unpacked: make(chan struct{}, 1), changed: make(chan struct{}, 1), live: map[*snapshot]struct{}{}, apps: map[spec.Addr]*limit.App{}}
+		unpacked: make(chan struct{}, 1), changed: make(chan struct{}, 1), live: map[*snapshot]struct{}{}, jobs: map[string]*jobStore{}, apps: map[spec.Addr]*limit.App{}}
 	s.cache = static.NewCache(cacheBytes)
 	s.style, s.strict = pagePolicy(), []string{hsts}
 	s.exchanges.New = func() any { return new(exchange) }

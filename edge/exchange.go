@@ -8,6 +8,7 @@ import (
 
 	"github.com/fazt-sh/fazt/edge/cert"
 	"github.com/fazt-sh/fazt/edge/limit"
+	"github.com/fazt-sh/fazt/edge/rewrite"
 )
 
 // exchange is one request being answered: the ResponseWriter a handler gets,
@@ -20,17 +21,18 @@ type exchange struct {
 	status   int      // 0 until the header is written
 	bytes    int64    // of the body
 	start    time.Time
-	client   netip.Addr  // who asked
-	until    time.Time   // when the answer must be complete, zero where there is no such time
-	overdue  bool        // it was not
-	entered  bool        // into its app's limits
-	last     bool        // the connection ends with this answer
-	streamed bool        // on a stream of HTTP/2 or HTTP/3
-	paced    time.Time   // until when the stream's deadline is recent enough
-	strict   []string    // Strict-Transport-Security, nil where there is none
-	other    []string    // Alt-Svc, nil where there is none
-	ref      string      // of an internal error, for visitor and log
-	body     *limit.Body // of the request, where it has one
+	client   netip.Addr      // who asked
+	until    time.Time       // when the answer must be complete, zero where there is no such time
+	overdue  bool            // it was not
+	entered  bool            // into its app's limits
+	last     bool            // the connection ends with this answer
+	streamed bool            // on a stream of HTTP/2 or HTTP/3
+	paced    time.Time       // until when the stream's deadline is recent enough
+	strict   []string        // Strict-Transport-Security, nil where there is none
+	other    []string        // Alt-Svc, nil where there is none
+	ref      string          // of an internal error, for visitor and log
+	rules    []rewrite.Field // the app's own header rules, over what its code says
+	body     *limit.Body     // of the request, where it has one
 	err      error
 	scratch  []byte // for the access log's line
 }
@@ -52,6 +54,13 @@ func (x *exchange) WriteHeader(status int) {
 // Strict-Transport-Security, and nothing of the others.
 func (x *exchange) platformHeaders() {
 	h := x.Header()
+	for _, f := range x.rules {
+		if f.Values == nil {
+			delete(h, f.Name)
+		} else {
+			h[f.Name] = f.Values
+		}
+	}
 	h["Fazt-Revision"] = x.revision
 	if x.last {
 		h.Set("Connection", "close") // HTTP/2 makes a GOAWAY of it

@@ -19,7 +19,7 @@ func (s *Server) PublishHandler(host string, f func(w http.ResponseWriter, r *ht
 	n := newSnapshot(s.end)
 	n.revision, n.header = "test", []string{"test"}
 	n.table = newTable(1)
-	n.table.claim(host, &site{name: host, revision: n.header, routes: []route{{"/", handlerFunc(f)}}})
+	n.table.claim(host, &site{name: host, revision: n.header, routes: []route{{prefix: "/", handler: handlerFunc(f)}}})
 	(&Staged{server: s, snap: n, unhold: func() {}}).Publish(1)
 }
 
@@ -40,7 +40,7 @@ func NewRouter(hosts []string, prefixes []string) *Router {
 	for _, host := range hosts {
 		s := &site{name: host}
 		for _, p := range prefixes {
-			s.routes = append(s.routes, route{p, refuse(&refusal{message: p})})
+			s.routes = append(s.routes, route{prefix: p, handler: refuse(&refusal{message: p})})
 		}
 		r.table.claim(host, s)
 	}

@@ -21,7 +21,11 @@ import (
 // lies behind goes to the log, found again by the reference of a 500.
 func (s *Server) render(x *exchange, r *http.Request, err error) {
 	status := statusOf(err)
-	if status == http.StatusInternalServerError {
+	of, failed := errors.AsType[failure](err)
+	switch {
+	case failed:
+		x.ref = of.Reference() // it is in the log already
+	case status == http.StatusInternalServerError:
 		x.ref = newReference()
 		s.log.Error("request failed", "component", "edge", "ref", x.ref, "method", r.Method, "host", r.Host,
 			"path", r.URL.Path, "error", err)
@@ -39,11 +43,11 @@ func (s *Server) render(x *exchange, r *http.Request, err error) {
 	var body []byte
 	if wantsJSON(r) {
 		h.Set("Content-Type", "application/json")
-		body = errorJSON(kindOf(err, status), sentence, x.ref)
+		body = errorJSON(kindOf(err, status), codeOf(of), sentence, x.ref)
 	} else {
 		h.Set("Content-Type", "text/html; charset=utf-8")
 		h.Set("Content-Security-Policy", s.style)
-		body = errorPage(status, title, sentence, x.ref)
+		body = errorPage(status, title, sentence, x.ref, of)
 	}
 	h.Add("Vary", "Accept")
 	h.Set("Content-Length", strconv.Itoa(len(body)))
@@ -51,6 +55,23 @@ func (s *Server) render(x *exchange, r *http.Request, err error) {
 	if r.Method != http.MethodHead {
 		_, _ = x.Write(body) // a visitor who left does not need it
 	}
+}
+
+// failure is an error of an app's code, which has names of its own for what went
+// wrong: edge/function's.
+type failure interface {
+	error
+	Code() string      // what machines read
+	Reference() string // names the request to the visitor and in the log
+	Detail() string    // for developers alone, else empty
+}
+
+// codeOf is the code of a failure, where there is one.
+func codeOf(of failure) string {
+	if of == nil {
+		return ""
+	}
+	return of.Code()
 }
 
 // retryUsual is after how many seconds to come again where nobody knows better.
@@ -151,26 +172,33 @@ func wantsJSON(r *http.Request) bool {
 	return asked
 }
 
-func errorJSON(kind fault.Kind, sentence, ref string) []byte {
+func errorJSON(kind fault.Kind, code, sentence, ref string) []byte {
 	type body struct {
 		Kind    fault.Kind `json:"kind"`
+		Code    string     `json:"code,omitempty"`
 		Message string     `json:"message"`
 		Ref     string     `json:"ref,omitempty"`
 	}
-	text, err := json.Marshal(map[string]body{"error": {kind, sentence, ref}})
+	text, err := json.Marshal(map[string]body{"error": {kind, code, sentence, ref}})
 	if err != nil {
 		return []byte(`{"error":{"kind":"internal"}}`)
 	}
 	return append(text, '\n')
 }
 
-func errorPage(status int, title, sentence, ref string) []byte {
+func errorPage(status int, title, sentence, ref string, of failure) []byte {
 	var b strings.Builder
 	pageHead(&b, title)
 	b.WriteString("<main class=\"error\"><p class=\"code\">" + strconv.Itoa(status) + "</p>\n<h1>")
 	b.WriteString(html.EscapeString(title) + "</h1>\n<p>" + html.EscapeString(sentence) + "</p>\n")
 	if ref != "" {
 		b.WriteString("<p class=\"dim\">Reference " + html.EscapeString(ref) + "</p>\n")
+	}
+	if of != nil {
+		b.WriteString("<p class=\"dim\"><code>" + html.EscapeString(of.Code()) + "</code></p>\n")
+		if detail := of.Detail(); detail != "" {
+			b.WriteString("<pre>" + html.EscapeString(detail) + "</pre>\n")
+		}
 	}
 	b.WriteString("</main>\n</html>\n")
 	return []byte(b.String())
@@ -190,7 +218,7 @@ const pageStyle = `body{font:16px/1.5 system-ui,sans-serif;max-width:44rem;margi
 	`table{border-collapse:collapse;width:100%}th{text-align:left;font-weight:500;font-size:.85rem;opacity:.65}` +
 	`td,th{padding:.5rem 1rem .5rem 0;border-bottom:1px solid color-mix(in srgb,currentColor 15%,transparent);vertical-align:top}` +
 	`td.number,th.number{text-align:right;font-variant-numeric:tabular-nums}code{font-size:.9em}` +
-	`td a,code{overflow-wrap:anywhere}` +
+	`td a,code{overflow-wrap:anywhere}pre{white-space:pre-wrap;overflow-wrap:anywhere;font-size:.85em}` +
 	// A small screen has the address of an app below its name, for itself.
 	`@media(max-width:36rem){body{margin-top:3rem}th,td.wide{display:none}tr{display:grid;grid-template-columns:1fr auto}` +
 	`tr:first-child{display:none}td{border:0;padding:.5rem 0 0}td:nth-child(2){grid-area:2/1/2/3;padding:0 0 .5rem;` +

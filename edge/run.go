@@ -46,6 +46,7 @@ func (s *Server) Run(ctx context.Context) error {
 	busy, rest := context.WithCancel(ctx)
 	defer rest()
 	writing.Go(func() { s.packs(busy) })
+	writing.Go(func() { s.runJobs(busy) })
 
 	err := r.follow(ctx)
 	rest()

@@ -1,16 +1,21 @@
 package edge
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
 
+	"github.com/fazt-sh/fazt/edge/function"
 	"github.com/fazt-sh/fazt/edge/limit"
+	"github.com/fazt-sh/fazt/edge/rewrite"
 	"github.com/fazt-sh/fazt/edge/static"
 	"github.com/fazt-sh/fazt/platform/blob"
-	"github.com/fazt-sh/fazt/platform/fault"
 	"github.com/fazt-sh/fazt/spec"
 )
 
@@ -27,6 +32,13 @@ type site struct {
 	revision []string        // the value of Fazt-Revision
 	routes   []route         // longest prefix first
 	files    *static.Handler // nil for an app that is switched off
+	rules    *rewrite.Table  // redirects and headers
+	entry    string          // of the program, empty for an app without code
+	backend  *backend        // nil for an app without code
+	data     string          // names the folder of what the app keeps
+	fresh    bool            // made of a revision, and not of what the node remembers
+	born     time.Time       // when it was published first, of one that is fresh
+	health   *spec.Health    // how to tell that it works; nil: nobody asks
 	policy   limit.Policy
 	limits   *limit.App // the running side of policy, shared by all releases of the app
 	lease    *lease     // on what routes stand on
@@ -40,20 +52,17 @@ const (
 )
 
 // buildSite makes the handlers of an app whose bytes are all in the store.
-func (s *Server) buildSite(object spec.Object, content *spec.Content) (*site, error) {
-	var app spec.App
-	if err := json.Unmarshal(object.Spec, &app); err != nil {
-		return nil, fault.Wrap(fault.Invalid, err, "the canonical form of %q cannot be read", object.Addr)
+func (p *passing) buildSite(ctx context.Context, c *candidate) (_ *site, err error) {
+	s, object, app := p.server, c.object, c.app
+	made := &site{addr: object.Addr, name: object.Name, data: object.Data, digest: object.Digest, content: c.content,
+		hosts: app.Hosts, disabled: app.Disabled, lease: newLease(&s.leases), policy: policyOf(app.Limits), limits: s.appLimits(object.Addr),
+		revision: []string{p.revisionOf(object)}, health: app.Health, fresh: p.desired.Folder != nil && !p.desired.Verify}
+	if app.Disabled {
+		made.health = nil
 	}
-	if app.Runtime != nil && !app.Disabled {
-		return nil, fault.New(fault.Invalid, "%q runs code, which this version of fazt cannot do yet", object.Addr).
-			WithHint("take runtime out of its block, or use a newer fazt")
-	}
-	made := &site{addr: object.Addr, name: object.Name, digest: object.Digest, content: content,
-		hosts: app.Hosts, disabled: app.Disabled, lease: newLease(&s.leases), policy: policyOf(app.Limits), limits: s.appLimits(object.Addr)}
 	reload := refuse(errNothing)
 	if s.config.Dev {
-		made.key = releaseKey(object, content)
+		made.key = releaseKey(*object, c.content)
 		reload = s.reloadHandler()
 	}
 	pages, err := s.pages(app, made)
@@ -61,8 +70,64 @@ func (s *Server) buildSite(object spec.Object, content *spec.Content) (*site, er
 		return nil, err
 	}
 	nothing := refuse(errNothing)
-	made.routes = []route{{prefixACME, nothing}, {prefixFazt, reload}, {prefixAuth, nothing}, {"/", pages}}
-	return made, nil
+	made.routes = []route{{prefix: prefixACME, handler: nothing}, {prefix: prefixFazt, handler: reload}, {prefix: prefixAuth, handler: nothing}, {prefix: "/", handler: pages}}
+	if app.Runtime == nil || app.Disabled {
+		return made, nil
+	}
+	return made, p.addBackend(ctx, c, made)
+}
+
+// addBackend gives a site the code of its app, and the paths that code answers.
+func (p *passing) addBackend(ctx context.Context, c *candidate, made *site) (err error) {
+	s := p.server
+	made.entry = c.app.Runtime.Entry
+	if made.backend, err = p.openBackend(ctx, c, made); err != nil {
+		return err
+	}
+	made.lease.ended = made.backend.close
+	p.mu.Lock()
+	p.opened = append(p.opened, made)
+	p.mu.Unlock()
+	code := ruled{made, made.backend.handler(s, made)}
+	for _, pattern := range c.app.Runtime.Filled().Routes {
+		prefix, below := strings.CutSuffix(pattern, "*")
+		if below && prefix == "/" {
+			made.routes = slices.DeleteFunc(made.routes, func(r route) bool { return r.prefix == "/" })
+		}
+		made.routes = append(made.routes, route{prefix: prefix, handler: code, exact: !below})
+		if below && prefix != "/" {
+			made.routes = append(made.routes, route{prefix: strings.TrimSuffix(prefix, "/"), handler: code, exact: true})
+		}
+	}
+	p.addFiles(c, made)
+	orderRoutes(made.routes)
+	return nil
+}
+
+// ruled applies an app's redirects before its code is asked, and its headers to
+// what that says: they are the operator's, and stay what they are whatever answers.
+type ruled struct {
+	site *site
+	code handler
+}
+
+// ServeHTTP implements handler.
+func (h ruled) ServeHTTP(w http.ResponseWriter, r *http.Request) error {
+	path := r.URL.Path
+	x, _ := w.(*exchange)
+	if m, ok := h.site.rules.Redirect(path, r.URL.RawQuery, false); ok && m.Location != "" {
+		w.Header().Set("Location", m.Location)
+		w.Header().Set("Cache-Control", "no-cache")
+		w.WriteHeader(m.Status)
+		return nil
+	} else if ok && h.site.files != nil {
+		r.URL.Path, r.URL.RawPath = m.Path, ""
+		return h.site.files.ServeHTTP(w, r)
+	}
+	if x != nil {
+		x.rules = h.site.rules.Fields(path)
+	}
+	return h.code.ServeHTTP(w, r)
 }
 
 // policyOf is what an app declares of its limits; none of it is no limit.
@@ -80,6 +145,7 @@ func (s *Server) pages(app spec.App, made *site) (handler, error) {
 	if err != nil {
 		return nil, err
 	}
+	made.rules = rules
 	if app.Disabled {
 		return refuse(errDisabled), nil
 	}
@@ -111,4 +177,20 @@ func releaseKey(object spec.Object, content *spec.Content) string {
 		fmt.Fprintf(h, "\x00%s\x00%s", f.Path, f.ID)
 	}
 	return hex.EncodeToString(h.Sum(nil)[:8])
+}
+
+// prefixBlob is where an app's files have signed addresses.
+const prefixBlob = prefixFazt + "blob/"
+
+// addFiles adds the addresses of what visitors may fetch and store by signature.
+func (p *passing) addFiles(c *candidate, made *site) {
+	if len(c.app.Blobs) == 0 {
+		return
+	}
+	made.routes = append(made.routes, route{prefix: prefixBlob, handler: function.NewFiles(made.backend.binding, prefixBlob)})
+	for _, b := range c.app.Blobs {
+		if prefix, below := strings.CutSuffix(b.Serve, "*"); below {
+			made.routes = append(made.routes, route{prefix: prefix, handler: function.NewPublic(made.backend.binding, b.Name, prefix)})
+		}
+	}
 }

@@ -3,6 +3,7 @@ package edge
 import (
 	"net/netip"
 	"sync/atomic"
+	"time"
 
 	"github.com/fazt-sh/fazt/edge/cert"
 	"github.com/fazt-sh/fazt/edge/listen"
@@ -61,6 +62,15 @@ func (n *snapshot) release() {
 	}
 }
 
+// begin notes of each release that nobody saw before since when it is in service.
+func (n *snapshot) begin(now time.Time) {
+	for _, site := range n.sites {
+		if site.fresh && site.born.IsZero() {
+			site.born = now
+		}
+	}
+}
+
 // caps are the snapshot's limits on connections.
 func (n *snapshot) caps() listen.Caps {
 	l := n.limits.allowed
@@ -86,6 +96,7 @@ func (n *snapshot) certificates() cert.Policy {
 type lease struct {
 	holders atomic.Int64
 	open    *atomic.Int64 // how many leases of this server are held
+	ended   func()        // closes what was held; nil: nothing is to be closed
 }
 
 func newLease(open *atomic.Int64) *lease {
@@ -101,5 +112,8 @@ func (l *lease) take() {
 func (l *lease) give() {
 	if l.holders.Add(-1) == 0 {
 		l.open.Add(-1)
+		if l.ended != nil {
+			l.ended()
+		}
 	}
 }

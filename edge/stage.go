@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/fazt-sh/fazt/edge/cert"
 	"github.com/fazt-sh/fazt/platform/fault"
@@ -62,6 +63,7 @@ func (st *Staged) Publish(generation uint64) {
 	st.once.Do(func() {
 		st.snap.generation, st.snap.published = generation, true
 		st.server.obey(st.snap)
+		st.snap.begin(time.Now())
 		old := st.server.install(st.snap)
 		st.server.announce()
 		close(old.retired)
@@ -118,14 +120,21 @@ func (s *Server) Stage(ctx context.Context, d Desired) (_ *Staged, err error) {
 			unhold()
 		}
 	}()
-	p := &passing{server: s, old: old, desired: d, next: newSnapshot(s.end)}
+	p := &passing{server: s, old: old, desired: d, next: newSnapshot(s.end), secrets: map[string]spec.Object{}}
 	if err := p.sort(); err != nil {
 		return nil, err
 	}
+	defer func() { p.closeUnused(err) }()
 	if err := p.importFiles(ctx); err != nil {
 		return nil, err
 	}
+	if err := p.bundles(ctx); err != nil {
+		return nil, err
+	}
 	if err := p.build(ctx); err != nil {
+		return nil, err
+	}
+	if err := p.probe(ctx); err != nil {
 		return nil, err
 	}
 	p.settleHosts()
@@ -139,12 +148,26 @@ type passing struct {
 	old     *snapshot
 	desired Desired
 	next    *snapshot
-	apps    []candidate // in the order of desired.Objects
+	apps    []candidate            // in the order of desired.Objects
+	secrets map[string]spec.Object // by name
+
+	mu     sync.Mutex
+	opened []*site // guarded by mu: with something to close, if nothing holds them in the end
+}
+
+// closeUnused gives back what was opened for sites that nobody will see.
+func (p *passing) closeUnused(failed error) {
+	for _, made := range p.opened {
+		if failed != nil || p.next.sites[made.addr] != made {
+			made.backend.close()
+		}
+	}
 }
 
 // candidate is an app on its way into the next snapshot.
 type candidate struct {
 	object  *spec.Object  // as desired
+	app     spec.App      // its declaration, of an app that must be built
 	current *site         // as served now, nil for a new app
 	content *spec.Content // a copy of the desired one, to be filled
 	missing []*spec.File  // of content: not in the store yet
@@ -175,6 +198,8 @@ func (p *passing) sort() error {
 			if err := p.readLimits(object); err != nil {
 				return err
 			}
+		case spec.KindSecret:
+			p.secrets[object.Name] = *object
 		case spec.KindApp:
 			if _, twice := p.next.sites[object.Addr]; twice {
 				return fault.New(fault.Invalid, "%q is asked for twice", object.Addr)
@@ -224,6 +249,12 @@ func (p *passing) consider(object *spec.Object) (c candidate) {
 		content := *object.Content
 		content.Files = append([]spec.File(nil), content.Files...)
 		c.content = &content
+		if err := json.Unmarshal(object.Spec, &c.app); err != nil {
+			c.fail(fault.Wrap(fault.Invalid, err, "the canonical form of %q cannot be read", object.Addr))
+		}
+		if c.app.Runtime != nil && !c.app.Disabled && (p.server.config.Scripts == nil || p.server.config.Storage == nil) {
+			c.fail(fault.New(fault.Invalid, "%q runs code, and this server runs none", object.Addr))
+		}
 		return c
 	}
 	c.site = c.current
@@ -270,12 +301,11 @@ func (p *passing) build(ctx context.Context) error {
 			return
 		}
 		c := pending[i]
-		made, err := p.server.buildSite(*c.object, c.content)
+		made, err := p.buildSite(ctx, c)
 		if err != nil {
 			c.fail(err)
 			return
 		}
-		made.revision = []string{p.revisionOf(c.object)}
 		c.site = made
 	})
 	return ctx.Err()

@@ -78,3 +78,23 @@ func (s *Server) appLimits(addr spec.Addr) *limit.App {
 	}
 	return app
 }
+
+// Kept is what the storage of one app has done since it was opened.
+type Kept struct {
+	Writes       uint64 // of bindings and jobs
+	Transactions uint64 // that the writes shared
+}
+
+// Kept returns what the apps in service that keep something have done.
+func (s *Server) Kept() map[spec.Addr]Kept {
+	n := s.acquire()
+	defer n.release()
+	all := map[spec.Addr]Kept{}
+	for addr, site := range n.sites {
+		if site.backend != nil && site.backend.store != nil {
+			done := site.backend.store.DB().Stats()
+			all[addr] = Kept{Writes: done.Writes, Transactions: done.Transactions}
+		}
+	}
+	return all
+}

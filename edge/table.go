@@ -29,21 +29,33 @@ func refuse(err error) handler {
 	return answer(func(*exchange, *http.Request) error { return err })
 }
 
-// route is a part of a site: every path that begins with prefix.
+// route is a part of a site: every path that begins with prefix, or one path.
 type route struct {
-	prefix  string // begins and ends with a slash
+	prefix  string // begins with a slash, and ends with one where it is not exact
 	handler handler
+	exact   bool
 }
 
-// route returns the handler with the longest prefix of a canonical path.
-// Routes are ordered longest first and end with "/".
+// route returns the handler of a canonical path: the exact one, or the one with the
+// longest prefix. Routes are ordered so, and end with "/".
 func (s *site) route(path string) handler {
 	for i := range s.routes {
-		if strings.HasPrefix(path, s.routes[i].prefix) {
-			return s.routes[i].handler
+		r := &s.routes[i]
+		if r.exact && path == r.prefix || !r.exact && strings.HasPrefix(path, r.prefix) {
+			return r.handler
 		}
 	}
 	return refuse(errNothing)
+}
+
+// orderRoutes puts exact routes first and then the longest prefixes.
+func orderRoutes(routes []route) {
+	slices.SortStableFunc(routes, func(a, b route) int {
+		if a.exact != b.exact {
+			return map[bool]int{true: -1, false: 1}[a.exact]
+		}
+		return len(b.prefix) - len(a.prefix)
+	})
 }
 
 // table finds a site by host: the exact name first, then the wildcard of its

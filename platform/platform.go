@@ -13,12 +13,14 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/fazt-sh/fazt/platform/applog"
 	"github.com/fazt-sh/fazt/platform/blob"
 	"github.com/fazt-sh/fazt/platform/clock"
 	"github.com/fazt-sh/fazt/platform/fault"
 	"github.com/fazt-sh/fazt/platform/journal"
 	"github.com/fazt-sh/fazt/platform/release"
 	"github.com/fazt-sh/fazt/platform/sqlite"
+	"github.com/fazt-sh/fazt/platform/storage"
 	"github.com/fazt-sh/fazt/platform/usage"
 )
 
@@ -32,6 +34,8 @@ type Platform struct {
 	Releases *release.Store
 	Clock    *clock.Clock // for what cannot be taken back
 	Usage    *usage.Store
+	Apps     *storage.Pool // what apps keep, in app/
+	Logs     *applog.Log   // what apps say, in log/
 
 	log     *slog.Logger
 	lock    *os.File
@@ -110,6 +114,8 @@ func (p *Platform) open(ctx context.Context) error {
 	if p.Blobs, err = blob.Open(filepath.Join(p.Dir, "blob")); err != nil {
 		return err
 	}
+	p.Apps = storage.NewPool(filepath.Join(p.Dir, "app"), storage.Options{})
+	p.Logs = applog.New(filepath.Join(p.Dir, "log"))
 	return p.openRecord(ctx)
 }
 
@@ -184,8 +190,16 @@ func (p *Platform) Close() error {
 		p.forgetStarts()
 		p.opened = false
 	}
+	if p.Apps != nil {
+		err = p.Apps.Close()
+		p.Apps = nil
+	}
+	if p.Logs != nil {
+		err = errors.Join(err, p.Logs.Close())
+		p.Logs = nil
+	}
 	if p.DB != nil {
-		err = p.DB.Close()
+		err = errors.Join(err, p.DB.Close())
 		clean = clean && !p.DB.Suspect()
 		p.DB = nil
 	}

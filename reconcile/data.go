@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"bytes"
 	"encoding/json"
 	"io/fs"
 	"strconv"
@@ -38,7 +39,7 @@ func (l *Loop) housed(p *pass, objects []spec.Object) []spec.Object {
 		} else {
 			o.Data = ""
 		}
-		if o.Data == "" && o.HoldsData {
+		if o.Data == "" && (o.HoldsData || scheduled(*o)) {
 			o.Data = o.Name + "-" + strconv.FormatUint(l.last.Generation+1, 10)
 		}
 	}
@@ -54,4 +55,11 @@ func folder(tree spec.Tree) func(spec.Object) (fs.FS, error) {
 		}
 		return fs.Sub(tree, a.Content)
 	}
+}
+
+// scheduled reports whether an app has schedules, of which the node keeps what ran.
+// Most specs do not have the word, and are not decoded.
+func scheduled(o spec.Object) bool {
+	var app spec.App
+	return bytes.Contains(o.Spec, []byte(`"cron"`)) && json.Unmarshal(o.Spec, &app) == nil && len(app.Cron) > 0
 }

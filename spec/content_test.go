@@ -228,8 +228,8 @@ func (t folderTree) ID(name string) (string, error) {
 func TestExampleSite(t *testing.T) {
 	site := folderTree{os.DirFS("../examples/site")}
 	apps := map[string][]spec.Addr{
-		"fra-1": {"app.board", "app.company", "app.docs", `app.event["summit"]`, `app.event["workshop"]`, "app.snake"},
-		"lab-1": {"app.board", "app.company", "app.docs", `app.event["summit"]`, `app.event["workshop"]`, "app.snake", "app.styles"},
+		"fra-1": {"app.api", "app.board", "app.company", "app.docs", "app.drop", `app.event["summit"]`, `app.event["workshop"]`, "app.guestbook", "app.links", "app.relay", "app.snake"},
+		"lab-1": {"app.api", "app.board", "app.company", "app.docs", "app.drop", `app.event["summit"]`, `app.event["workshop"]`, "app.guestbook", "app.links", "app.relay", "app.snake", "app.styles"},
 	}
 	for node, want := range apps {
 		out := spec.Load(spec.Input{Tree: site, Node: node})

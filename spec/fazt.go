@@ -10,13 +10,14 @@ import (
 func faztBlock() Block {
 	return Block{
 		Name:    "fazt",
-		Doc:     "The version of the language that this configuration is written for. A node whose language does not satisfy it refuses the revision.",
+		Doc:     "What holds for the whole configuration: the version of the language that it is written for, and who may open its secrets. A node whose language does not satisfy the version refuses the revision.",
 		Example: "fazt { version = \">= 0.1\" }",
 		Since:   "0.1.0",
 		Once:    true,
-		Attributes: []Attribute{{
-			Name: "version", Type: TypeString, Doc: "constraints separated by commas: =, !=, >, >=, <, <=, ~> and a version", Example: `version = ">= 0.1, < 2.0"`, Since: "0.1.0",
-		}},
+		Attributes: []Attribute{
+			{Name: "version", Type: TypeString, Doc: "constraints separated by commas: =, !=, >, >=, <, <=, ~> and a version", Example: `version = ">= 0.1, < 2.0"`, Since: "0.1.0"},
+			{Name: "recipients", Type: TypeStrings, Doc: "public keys of the people who may open every secret, beside the nodes; `fazt secret` seals to them", Since: "0.4.0"},
+		},
 	}
 }
 
@@ -25,6 +26,10 @@ func (l *load) fazt(b *block) {
 	r := l.report.about("", b.written())
 	defer l.keep(r)
 	d := l.decodeBlock(b, l.plainScope(), r)
+	people, _ := d.values["recipients"].([]string)
+	for i, key := range people {
+		recipient(key, d.spot("recipients").index(i), r)
+	}
 	text, set := d.values["version"].(string)
 	if !set {
 		return

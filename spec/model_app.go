@@ -87,16 +87,13 @@ type Cron struct {
 	Name    string `json:"name"`
 	At      string `json:"at"`                 // minute hour day month weekday, one space between
 	Zone    string `json:"zone,omitempty"`     // empty: UTC
-	Overlap string `json:"overlap,omitempty"`  // OverlapAllow; empty: OverlapSkip
 	CatchUp string `json:"catch_up,omitempty"` // CatchUpNone; empty: CatchUpOne
 }
 
 // What becomes of a run whose time has come.
 const (
-	OverlapSkip  = "skip"  // is left out while the one before is at work
-	OverlapAllow = "allow" // begins all the same
-	CatchUpOne   = "one"   // of those missed while the node was away, one is made up for
-	CatchUpNone  = "none"  // what was missed stays so
+	CatchUpOne  = "one"  // of those missed while the node was away, one is made up for
+	CatchUpNone = "none" // what was missed stays so
 )
 
 // Service is another app of the node, as env.NAME.
@@ -202,7 +199,6 @@ func (q Queue) Filled() Queue {
 // Filled is the schedule with the values that hold.
 func (c Cron) Filled() Cron {
 	c.Zone = cmp.Or(c.Zone, utc)
-	c.Overlap = cmp.Or(c.Overlap, OverlapSkip)
 	c.CatchUp = cmp.Or(c.CatchUp, CatchUpOne)
 	return c
 }

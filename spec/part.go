@@ -57,7 +57,6 @@ func (a App) Parts() []Part {
 		w := written{}
 		w.text("at", c.At)
 		w.text("zone", c.Zone)
-		w.text("overlap", c.Overlap)
 		w.text("catch_up", c.CatchUp)
 		parts = append(parts, Part{Kind: "cron", Name: c.Name, Args: w})
 	}

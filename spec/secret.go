@@ -52,11 +52,24 @@ var recipientForm = regexp.MustCompile(`^age1(?:pq1)?[02-9ac-hj-np-z]{58,}$`)
 // recipientOf is a node's public key.
 func recipientOf(d *decoded, r *reporter) string {
 	key := d.string("recipient")
-	if key != "" && !recipientForm.MatchString(key) {
-		r.error(codeValue, d.at("recipient"), fmt.Sprintf("%s is not a recipient of age", quoted(key)), "a recipient begins with age1 and has 62 characters")
+	if key == "" || !recipient(key, d.spot("recipient"), r) {
 		return ""
 	}
 	return key
+}
+
+// recipient tells whether a text is a public key of age, and reports it where it
+// is none.
+func recipient(key string, p *spot, r *reporter) bool {
+	if recipientForm.MatchString(key) {
+		return true
+	}
+	if privateKey.MatchString(key) {
+		r.error(codeValue, p.at(), fmt.Sprintf("%q has a private key in it", p.name), "it was shown to everybody who reads the repository: make a new one, and write the public half here, which begins with age1")
+		return false
+	}
+	r.error(codeValue, p.at(), fmt.Sprintf("%s is not a recipient of age", quoted(key)), "a recipient begins with age1 and has 62 characters")
+	return false
 }
 
 // decodeSecret takes what age() yields and nothing else.

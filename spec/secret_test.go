@@ -77,7 +77,7 @@ func TestProgramsAtTheirDefaults(t *testing.T) {
 		`entry = "m.js"`:        "\n    entry = \"m.js\"\n    routes = [\"/*\"]\n    cpu = \"2s\"\n    wall = \"30s\"\n    memory = \"64MiB\"\n    fresh = false\n    isolation = \"shared\"\n",
 		`sql "DB" {}`:           "sql \"DB\" { durability = \"full\" }",
 		`queue "Q" {}`:          "queue \"Q\" {\n    retries = 5\n    backoff = \"10s\"\n    batch = 10\n    concurrency = 1\n    keep = \"14d\"\n  }",
-		`at = "* * * * *"`:      "\n    at = \"* * * * *\"\n    zone = \"UTC\"\n    overlap = \"skip\"\n    catch_up = \"one\"\n",
+		`at = "* * * * *"`:      "\n    at = \"* * * * *\"\n    zone = \"UTC\"\n    catch_up = \"one\"\n",
 		`egress "x.example" {}`: "egress \"x.example\" { ports = [443] }",
 		`health { path = "/" }`: "health {\n    path = \"/\"\n    deadline = \"30s\"\n    window = \"60s\"\n    auto_revert = true\n  }",
 	} {

@@ -34,31 +34,43 @@ func snippet(src []byte, r Range) *Snippet {
 }
 
 // Envelopes in a text: what age() is given, what begins as age files in base64
-// do, and armour. Somebody's plain secret may stand there by mistake.
+// do, and armour; and what stands bare where one should be. Somebody's plain
+// secret may stand there by mistake.
 var (
+	bareValue     = regexp.MustCompile(`\bsecret[ \t]+"?[\w-]+"?[ \t]*\{[^{}]*?\bvalue[ \t]*=[ \t]*([^\n]*)|"value"[ \t]*:[ \t]*("[^\n]*)`)
 	argumentOfAge = regexp.MustCompile(`\bage\(\s*(?:"(?:[^"\\\n]|\\.)*|\\"(?:[^"\\\n]|\\[^"])*|<<-?[^\n]*\n(?s:.*?)\n\s*\))`)
 	valueOfSecret = regexp.MustCompile(`YWdlLWVuY3J5cHRpb24ub3JnL3YxC[A-Za-z0-9+/=]*`)
+	privateKey    = regexp.MustCompile(`AGE-SECRET-KEY-[0-9A-Z-]*`)
 	armour        = regexp.MustCompile(`(?s)-----BEGIN AGE.*?(?:-----END AGE|\z)`)
 )
 
 // veiled is a part of a text with stars in the place of envelopes.
 func veiled(src []byte, first, last int) []byte {
 	part := src[first:last]
-	if !bytes.Contains(src, []byte("age(")) && !bytes.Contains(src, []byte("age-enc")) && !bytes.Contains(src, []byte("YWdl")) && !bytes.Contains(src, []byte("BEGIN AGE")) {
+	if !bytes.Contains(src, []byte("secret")) && !bytes.Contains(src, []byte("age(")) && !bytes.Contains(src, []byte("age-enc")) && !bytes.Contains(src, []byte("YWdl")) && !bytes.Contains(src, []byte("BEGIN AGE")) && !bytes.Contains(src, []byte("AGE-SECRET")) {
 		return part
 	}
 	part = slices.Clone(part)
-	for _, form := range []*regexp.Regexp{argumentOfAge, valueOfSecret, armour} {
+	star := func(from, to int) {
+		for i := max(from, first); i < min(to, last); i++ {
+			if !bytes.ContainsRune([]byte(" \t\r\n\"\\"), rune(src[i])) {
+				part[i-first] = '*'
+			}
+		}
+	}
+	for _, at := range bareValue.FindAllSubmatchIndex(src, -1) {
+		from, to := max(at[2], at[4]), max(at[3], at[5])
+		if !bytes.HasPrefix(src[from:to], []byte("age(")) && !bytes.Contains(src[from:to], []byte("${age(")) {
+			star(from, to)
+		}
+	}
+	for _, form := range []*regexp.Regexp{argumentOfAge, valueOfSecret, armour, privateKey} {
 		for _, at := range form.FindAllIndex(src, -1) {
 			from := at[0]
 			if bytes.HasPrefix(src[from:at[1]], []byte("age(")) {
 				from += len("age(")
 			}
-			for i := max(from, first); i < min(at[1], last); i++ {
-				if !bytes.ContainsRune([]byte(" \t\r\n\"\\"), rune(src[i])) {
-					part[i-first] = '*'
-				}
-			}
+			star(from, at[1])
 		}
 	}
 	return part

@@ -31,7 +31,6 @@ func cronBlock() Block {
 		Attributes: []Attribute{
 			{Name: "at", Type: TypeString, Required: true, Doc: "minute, hour, day, month and weekday (0 is sunday), each a *, a number, a range 1-5, a step */10 or a list of these; months and weekdays also by name. Days and weekdays that are both given count each for itself", Effect: EffectHot, Risk: RiskLow, Since: "0.4.0"},
 			{Name: "zone", Type: TypeString, Default: `"` + utc + `"`, Doc: "the time zone that the times are of, with its summer time", Effect: EffectHot, Risk: RiskLow, Since: "0.4.0"},
-			{Name: "overlap", Type: TypeString, Default: `"` + OverlapSkip + `"`, Allowed: []string{OverlapSkip, OverlapAllow}, Doc: "skip: a run is left out while the one before is at work; allow: both run", Effect: EffectHot, Risk: RiskLow, Since: "0.4.0"},
 			{Name: "catch_up", Type: TypeString, Default: `"` + CatchUpOne + `"`, Allowed: []string{CatchUpOne, CatchUpNone}, Doc: "one: if runs were missed while the node was away, one of them is made up for; none: they are not", Effect: EffectHot, Risk: RiskLow, Since: "0.4.0"},
 		},
 	}
@@ -76,7 +75,7 @@ func queueOf(d *decoded) Queue {
 }
 
 func cronOf(d *decoded, r *reporter) Cron {
-	c := Cron{Name: d.block.label(), Overlap: d.string("overlap"), CatchUp: d.string("catch_up"), Zone: d.string("zone")}
+	c := Cron{Name: d.block.label(), CatchUp: d.string("catch_up"), Zone: d.string("zone")}
 	if !validName(c.Name) {
 		r.error(codeName, d.block.name(), fmt.Sprintf("%s is not a name for a cron", quoted(c.Name)), nameHelp)
 	}
@@ -95,7 +94,6 @@ func cronOf(d *decoded, r *reporter) Cron {
 		r.error(codeSchedule, d.at("zone"), fmt.Sprintf("%s is not a time zone", quoted(c.Zone)), help)
 	}
 	drop(&c.Zone, utc)
-	drop(&c.Overlap, OverlapSkip)
 	drop(&c.CatchUp, CatchUpOne)
 	return c
 }

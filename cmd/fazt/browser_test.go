@@ -158,8 +158,8 @@ func seeList(t *testing.T, p *tab, port string) {
 	p.visit(home)
 	p.judge(home)
 	links := eval[map[string]string](p, `Object.fromEntries([...document.querySelectorAll("tr")].filter(r => r.querySelector("a")).map(r => [r.cells[0].innerText, r.querySelector("a").href]))`)
-	if len(links) != 7 {
-		t.Fatalf("links to %v, want seven apps", links)
+	if len(links) != 12 {
+		t.Fatalf("links to %v, want twelve apps", links)
 	}
 	if at := links["event-summit"]; at != "http://summit.localhost"+port+"/" {
 		t.Errorf("an app with a host of its own is listed at %s", at)

@@ -116,6 +116,10 @@ func (p *program) dev(ctx context.Context, in devIn) (devOut, error) {
 // nothing is left behind and any free port will do.
 func (p *program) devConfig(dir string, in devIn) (nodeConfig, func(), error) {
 	state, clean := filepath.Join(dir, ".fazt"), func() {}
+	identity, err := p.identity("") // secrets are sealed to people, not to a throw-away node
+	if err != nil {
+		return nodeConfig{}, clean, err
+	}
 	addr := fmt.Sprintf("127.0.0.1:%d", in.Port)
 	if in.Once {
 		tmp, err := os.MkdirTemp("", "fazt-once-*")
@@ -128,7 +132,7 @@ func (p *program) devConfig(dir string, in devIn) (nodeConfig, func(), error) {
 	}
 	folder := source.NewDir(source.DirConfig{Dir: dir, Log: p.log()})
 	cfg := nodeConfig{
-		state: state, listen: []string{addr}, control: "127.0.0.1:0", node: in.Node, allApps: in.Node == "",
+		state: state, listen: []string{addr}, control: "127.0.0.1:0", node: in.Node, allApps: in.Node == "", identity: identity,
 		domain: "localhost", vars: in.Var, dev: true, source: folder, opener: folder, log: p.devLog(),
 		drain: time.Second,
 	}

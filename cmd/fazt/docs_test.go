@@ -17,8 +17,10 @@ import (
 	"testing/fstest"
 	"unicode"
 
+	"github.com/fazt-sh/fazt/platform/bundle"
 	"github.com/fazt-sh/fazt/platform/fault"
 	"github.com/fazt-sh/fazt/platform/op"
+	"github.com/fazt-sh/fazt/platform/script/web"
 	"github.com/fazt-sh/fazt/reconcile/source"
 	"github.com/fazt-sh/fazt/spec"
 )
@@ -190,9 +192,12 @@ func TestBlocks(t *testing.T) {
 				judgeCommands(t, all, where, b.text)
 			case b.kind == "hcl":
 				judgeConfiguration(t, where, b.text)
+			case b.kind == "js", b.kind == "ts":
+				judgeCode(t, where, b.text)
 			case b.kind == "json":
 				judgeJSON(t, where, b.text)
 			case b.kind == "console": // TestConsole runs it
+			case b.kind == "js" && p.name == "docs/reference/bindings.md": // TestExamplesOfTheReference in platform/binding runs it
 			case b.kind == "text", b.kind == "" && !strings.HasPrefix(p.name, "docs/"):
 			default:
 				t.Errorf("%s: a block of kind %q is checked by nothing", where, b.kind)
@@ -519,5 +524,23 @@ func TestReadme(t *testing.T) {
 	out := newReader(t, root).run(t, "fazt dev examples/site --once", 0)
 	if !strings.Contains(out, "\n200 company http://company.localhost:") {
 		t.Errorf("the README promises a page, but\n%s", out)
+	}
+}
+
+// judgeCode has a piece of an app's code bundled: as it is, or as the body of a
+// handler.
+func judgeCode(t *testing.T, where, text string) {
+	t.Helper()
+	try := func(source string) error {
+		_, err := bundle.Bundle(t.Context(), bundle.Job{
+			Name: "book", Entry: "main.ts", Dir: t.TempDir(), Files: fstest.MapFS{"main.ts": {Data: []byte(source)}}, Node: web.Node(),
+		})
+		return err
+	}
+	if try(text) == nil {
+		return
+	}
+	if err := try("export default { async fetch(request, env, ctx) {\n" + text + "\n} }"); err != nil {
+		t.Errorf("%s: %v", where, err)
 	}
 }

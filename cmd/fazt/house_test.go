@@ -28,13 +28,15 @@ var mayImport = map[string]struct {
 	"reconcile":          {[]string{"spec", "reconcile/plan", "reconcile/source", "platform/clock", "platform/fault", "platform/failpoint"}, "the loop is testable without a server"},
 	"reconcile/plan":     {[]string{"spec"}, "the difference is a pure function of two lists"},
 	"reconcile/source":   {[]string{"platform/fault", "platform/failpoint"}, "it knows files and revisions, not what they say"},
-	"edge":               {[]string{"spec", "edge/*", "platform/blob", "platform/fault", "platform/failpoint"}, "serving does not know how it is changed"},
+	"edge":               {[]string{"spec", "edge/*", "platform/*", "!platform/op"}, "serving does not know how it is changed"},
 	"edge/limit":         {nil, "it counts, and knows neither configuration nor routes"},
 	"edge/cert":          {[]string{"platform/fault"}, "it knows hosts and credentials, neither routes nor the language"},
+	"edge/function":      {[]string{"platform/script", "platform/fault"}, "it knows a program, not what a binding is made of"},
 	"edge/static":        {[]string{"edge/rewrite", "platform/blob", "platform/fault"}, "it serves a manifest and knows no configuration"},
 	"edge/listen":        {[]string{"platform/fault"}, "it knows connections, not what they carry"},
 	"edge/rewrite":       {[]string{"platform/fault"}, "it is a table of rules"},
 	"platform":           {[]string{"platform/*", "!platform/op"}, "it opens the ground in order"},
+	"platform/binding":   {[]string{"platform/egress", "platform/fault", "platform/queue", "platform/script", "platform/secret", "platform/storage"}, "it knows one app's own things, not how they came about"},
 	"platform/clock":     {nil, "it is a time that one can trust"},
 	"platform/fault":     {nil, "it is the ground floor"},
 	"platform/failpoint": {nil, "it is a name and nothing else in a release build"},
@@ -105,6 +107,7 @@ var testOnly = []string{
 	"golang.org/x/tools/txtar", "golang.org/x/sys", "github.com/letsencrypt/pebble/v2",
 	"github.com/quic-go/quic-go", "golang.org/x/net/http2", "modernc.org/quickjs",
 	"github.com/quic-go/quic-go", "golang.org/x/net/http2", "github.com/miekg/dns",
+	"github.com/quic-go/quic-go", "golang.org/x/net/http2", "github.com/miekg/dns", "modernc.org/quickjs",
 }
 
 // never lists standard packages that a room must not know, with the reason.

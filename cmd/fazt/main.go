@@ -19,15 +19,19 @@ import (
 	"strings"
 	"time"
 
+	"github.com/fazt-sh/fazt/platform/bundle"
 	"github.com/fazt-sh/fazt/platform/child"
 	"github.com/fazt-sh/fazt/platform/fault"
 	"github.com/fazt-sh/fazt/platform/op"
+	"github.com/fazt-sh/fazt/platform/script"
 	"github.com/fazt-sh/fazt/reconcile/plan"
 	"github.com/fazt-sh/fazt/spec"
 )
 
 // roles are what a re-executed child of this binary can be.
-func roles() map[string]child.Role { return map[string]child.Role{roleLoad: loadRole} }
+func roles() map[string]child.Role {
+	return map[string]child.Role{roleLoad: loadRole, bundle.Role: bundle.Child, script.Role: script.Child}
+}
 
 func main() { os.Exit(run()) }
 
@@ -104,7 +108,7 @@ func (p *program) all() op.Table { return grouped(slices.Concat(table(nil, p.log
 
 // enter makes the working folder and the state folder those of the flags.
 func (p *program) enter(g op.Globals) (err error) {
-	p.state = g.State
+	p.state, p.noInput = g.State, g.NoInput || p.getenv("FAZT_NO_INPUT") != ""
 	if p.dir, err = os.Getwd(); err != nil {
 		return fault.Wrap(fault.Unavailable, err, "find the working folder")
 	}

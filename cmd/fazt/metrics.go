@@ -23,6 +23,7 @@ func (n *node) metrics(w http.ResponseWriter, _ *http.Request) {
 			metrics.WriteGaugeUint64(w, labelled("fazt_certificate_not_after_seconds", "host", c.Host), uint64(max(c.NotAfter.Unix(), 0)))
 		}
 	}
+	n.writeCode(w)
 	usage := n.edge.Usage()
 	for _, addr := range slices.Sorted(maps.Keys(usage)) {
 		metrics.WriteGaugeUint64(w, labelled("fazt_app_egress_month_bytes", "app", addr.Name()), uint64(usage[addr].Bytes))
@@ -52,6 +53,31 @@ func (n *node) writeLoop(w io.Writer) {
 		metrics.WriteGaugeUint64(w, labelled("fazt_apps", "state", string(state)), states[state])
 	}
 	metrics.WriteGaugeUint64(w, "fazt_holds", uint64(len(status.Holds)))
+}
+
+// writeCode tells what apps' code did: messages over frames is what travels together,
+// writes over transactions what is committed together.
+func (n *node) writeCode(w io.Writer) {
+	did := n.scripts.Stats()
+	for _, c := range []struct {
+		name  string
+		count uint64
+	}{
+		{"fazt_code_invocations_total", did.Invocations}, {"fazt_code_host_calls_total", did.Calls},
+		{"fazt_code_respawns_total", did.Respawns}, {"fazt_code_retries_total", did.Retries},
+		{labelled("fazt_code_messages_total", "to", "node"), did.MessagesIn}, {labelled("fazt_code_messages_total", "to", "child"), did.MessagesOut},
+		{labelled("fazt_code_frames_total", "to", "node"), did.FramesIn}, {labelled("fazt_code_frames_total", "to", "child"), did.FramesOut},
+	} {
+		metrics.WriteCounterUint64(w, c.name, c.count)
+	}
+	metrics.WriteGaugeUint64(w, "fazt_code_running", uint64(max(did.Running, 0)))
+	metrics.WriteGaugeUint64(w, "fazt_code_machines", uint64(max(did.Machines, 0)))
+	metrics.WriteGaugeUint64(w, "fazt_code_quarantined", uint64(len(did.Quarantined)))
+	kept := n.edge.Kept()
+	for _, addr := range slices.Sorted(maps.Keys(kept)) {
+		metrics.WriteCounterUint64(w, labelled("fazt_app_writes_total", "app", addr.Name()), kept[addr].Writes)
+		metrics.WriteCounterUint64(w, labelled("fazt_app_transactions_total", "app", addr.Name()), kept[addr].Transactions)
+	}
 }
 
 // writeCounters writes one counter for each value of a label, the zeros too: a

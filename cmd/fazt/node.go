@@ -18,6 +18,8 @@ import (
 	"github.com/fazt-sh/fazt/platform/fault"
 	"github.com/fazt-sh/fazt/platform/journal"
 	"github.com/fazt-sh/fazt/platform/op"
+	"github.com/fazt-sh/fazt/platform/script"
+	"github.com/fazt-sh/fazt/platform/secret"
 	"github.com/fazt-sh/fazt/platform/sqlite"
 	"github.com/fazt-sh/fazt/reconcile"
 	"github.com/fazt-sh/fazt/spec"
@@ -37,6 +39,7 @@ type nodeConfig struct {
 	allApps   bool   // dev without --node
 	domain    string // dev: overrides edge.domain
 	vars      map[string]string
+	identity  *secret.Identity // opens secrets; nil: the key in the state folder
 	source    reconcile.Source // nil: what `fazt apply` gives is kept
 	opener    opener           // the source's own opening and closing
 	history   string           // --history: what the source may do to its past
@@ -57,17 +60,21 @@ type opener interface {
 
 // node is one running fazt: the four rooms put together.
 type node struct {
-	cfg     nodeConfig
-	ground  *platform.Platform
-	edge    *edge.Server
-	certs   *cert.Manager // nil in development
-	loader  *nodeLoader
-	loop    *reconcile.Loop
-	safe    *safety
-	control *control
-	table   op.Table
-	actor   string // who this process acts as
-	started time.Time
+	cfg      nodeConfig
+	ground   *platform.Platform
+	edge     *edge.Server
+	certs    *cert.Manager // nil in development
+	scripts  *script.Host  // runs apps' code
+	code     *running      // scripts at work
+	loader   *nodeLoader
+	loop     *reconcile.Loop
+	safe     *safety
+	identity *secret.Identity // opens secrets; nil where the node has no key it can read
+	newKey   bool             // it was made at this start
+	control  *control
+	table    op.Table
+	actor    string // who this process acts as
+	started  time.Time
 }
 
 // openNode brings a node to the point where it serves its last published
@@ -82,6 +89,9 @@ func openNode(ctx context.Context, cfg nodeConfig) (_ *node, err error) {
 	if n.ground, err = platform.Open(ctx, cfg.state, cfg.log); err != nil {
 		return nil, err
 	}
+	n.scripts = script.New(script.Config{Log: cfg.log})
+	n.code = start(context.WithoutCancel(ctx), n.scripts.Run) // what was published has code that must run at once
+	n.openIdentity()
 	n.safe = newSafety(n.ground.Crashes(), cfg.dev || cfg.unsafe)
 	if err = n.openCerts(); err != nil {
 		return nil, err
@@ -137,6 +147,7 @@ func (n *node) recall(ctx context.Context) (last reconcile.State, lineage string
 func (n *node) openEdge(ctx context.Context) error {
 	config := edge.Config{
 		Blobs: n.ground.Blobs, Log: n.cfg.log, Dev: n.cfg.dev, AccessLog: n.cfg.accessLog, Drain: n.cfg.drain,
+		Scripts: n.scripts, Storage: n.ground.Apps, Secrets: n.identity, Logs: n.ground.Logs, Temp: n.ground.Temp, Now: n.ground.Clock.Now,
 		Certs: n.certs, Lost: func(blob string) { n.loop.Damaged(blob) }, // nobody visits before there is a loop
 	}
 	if n.cfg.sockets != nil {
@@ -241,6 +252,10 @@ func (n *node) Close() error {
 	}
 	if n.edge != nil {
 		errs = append(errs, n.edge.Close())
+	}
+	if n.code != nil {
+		errs = append(errs, n.code.stop())
+		n.code = nil
 	}
 	if n.certs != nil {
 		errs = append(errs, n.certs.Close())

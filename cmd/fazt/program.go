@@ -16,6 +16,7 @@ type program struct {
 	dir            string // -C, or the working folder
 	state          string // --state, or empty for the default
 	debug, quiet   bool
+	noInput        bool // nobody is to be asked
 }
 
 // path makes a name that the caller typed absolute.

@@ -48,6 +48,7 @@ type serveIn struct {
 	Var        map[string]string `placeholder:"NAME=VALUE" help:"value of a variable; may be repeated" json:"var"`
 	Interval   time.Duration     `default:"60s" help:"how often the repository is asked when nothing pokes" json:"interval"`
 	Credential map[string]string `placeholder:"NAME=PATH" help:"file with a secret for reaching the repository: git (https token), ssh (private key), known_hosts, ca (certificates of the server)" json:"credential"`
+	Identity   string            `placeholder:"FILE" help:"private key that opens secrets (systemd: the credential identity); without it identity.txt in the state folder, made at the first start" json:"identity"`
 	FetchWith  string            `name:"fetch-with" default:"fazt" enum:"fazt,git" help:"who indexes what is fetched: fazt in its own memory, or a git binary in a process of its own, for very large repositories" json:"fetch_with"`
 	AccessLog  string            `name:"access-log" placeholder:"FILE" help:"append a JSON line for each request; - for standard output" json:"access_log"`
 	NoSafeMode bool              `name:"no-safe-mode" help:"go on however often the node crashed; without it, five crashes within a minute leave it serving what it has and nothing else" json:"no_safe_mode"`
@@ -108,6 +109,7 @@ func (p *program) serve(ctx context.Context, in serveIn) (emptyOut, error) {
 	}
 	n.tellSupervisor(daemon.SdNotifyReady)
 	cfg.log.Info("commands", "socket", filepath.Join(state, "run", socketName), "control", "http://"+n.control.Addr())
+	n.tellKey()
 	return emptyOut{}, n.Run(ctx)
 }
 
@@ -158,6 +160,11 @@ func (p *program) nodeConfig(state string, in serveIn) (nodeConfig, error) {
 		}
 		cfg.cert[name] = p.path(file)
 	}
+	identity, err := p.serviceIdentity(in.Identity)
+	if err != nil {
+		return cfg, err
+	}
+	cfg.identity = identity
 	if in.AccessLog != "" {
 		out, err := p.openAccessLog(in.AccessLog)
 		if err != nil {
@@ -264,6 +271,7 @@ func (n *node) Run(ctx context.Context) error {
 		return n.ground.Run(ctx, platform.Files{Digests: digestsOf, Damaged: func(d blob.Digest) { n.loop.Damaged(string(d)) }})
 	})
 	serving := start(life, n.edge.Run)
+	health := start(life, n.watchHealth)
 	commands := start(life, n.control.Run)
 	certs := start(life, n.runCerts)
 	counting := start(life, n.runUsage)
@@ -281,7 +289,7 @@ func (n *node) Run(ctx context.Context) error {
 	case err = <-certs.done:
 	}
 	n.cfg.log.Info("stopping, requests in flight are drained", "at_most", n.cfg.drain)
-	err = errors.Join(err, succession.stop(), loop.stop(), serving.stop(), commands.stop(), certs.stop(), counting.stop(), alive.stop(), janitor.stop())
+	err = errors.Join(err, succession.stop(), health.stop(), loop.stop(), serving.stop(), commands.stop(), certs.stop(), counting.stop(), alive.stop(), janitor.stop())
 	n.cfg.log.Info("stopped", "up", time.Since(n.started).Round(time.Second))
 	return err
 }

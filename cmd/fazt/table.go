@@ -35,6 +35,7 @@ func table(n *node, log *slog.Logger) op.Table {
 		diffOps(n),
 		eventOps(n),
 		appOps(n),
+		logOps(n),
 		certOps(n),
 		domainOps(n),
 		doctorOps(n),
@@ -47,7 +48,8 @@ func table(n *node, log *slog.Logger) op.Table {
 // settings, and so take no @peer.
 func (p *program) verbs() op.Table {
 	return slices.Concat(
-		op.Table{p.initOp(), p.devOp(), p.serveOp()},
+		op.Table{p.initOp(), p.devOp(), p.serveOp(), p.nodeInitOp()},
+		p.secretOps(),
 		p.peerOps(),
 		op.Table{p.completionOp()},
 	)

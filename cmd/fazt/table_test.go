@@ -35,13 +35,21 @@ func TestTable(t *testing.T) {
 // needs a reason.
 func TestLocalVerbs(t *testing.T) {
 	reasons := map[string]string{
-		"init":        "writes files where it is called",
-		"dev":         "is a node",
-		"serve":       "is a node",
-		"peer add":    "keeps this person's own peers",
-		"peer list":   "keeps this person's own peers",
-		"peer remove": "keeps this person's own peers",
-		"completion":  "speaks of this binary to this shell",
+		"init":          "writes files where it is called",
+		"dev":           "is a node",
+		"serve":         "is a node",
+		"peer add":      "keeps this person's own peers",
+		"peer list":     "keeps this person's own peers",
+		"peer remove":   "keeps this person's own peers",
+		"completion":    "speaks of this binary to this shell",
+		"node init":     "makes a key in this machine's state folder",
+		"secret set":    "takes a value that must not travel",
+		"secret edit":   "shows a value, which must not travel",
+		"secret rotate": "writes files where it is called",
+		"secret rekey":  "opens secrets with this person's key",
+		"secret list":   "opens secrets with this person's key",
+		"secret check":  "opens secrets with this person's key",
+		"secret key":    "makes this person's key",
 	}
 	for _, o := range everything() {
 		name := o.Row().Name
@@ -92,7 +100,7 @@ type rig struct {
 	stdout, talk bytes.Buffer
 }
 
-func newRig(t testing.TB) *rig {
+func newRig(t testing.TB, change ...func(*nodeConfig)) *rig {
 	t.Helper()
 	home, err := os.MkdirTemp("", "fazt-rig-*") // a short path for the socket
 	if err != nil {
@@ -101,16 +109,18 @@ func newRig(t testing.TB) *rig {
 	t.Cleanup(func() { os.RemoveAll(home) })
 	r := &rig{site: filepath.Join(home, "site")}
 	env := map[string]string{
-		"HOME": home, "FAZT_DATA_DIR": filepath.Join(home, "state"), "FAZT_NO_INPUT": "1", "NO_COLOR": "1", "COLUMNS": "80",
+		"EDITOR": "true", "HOME": home, "FAZT_DATA_DIR": filepath.Join(home, "state"), "FAZT_NO_INPUT": "1", "NO_COLOR": "1", "COLUMNS": "80",
 	}
 	r.p = &program{stdin: strings.NewReader(""), stdout: &r.stdout, stderr: &r.talk, getenv: func(name string) string { return env[name] }, dir: home}
 	writeFiles(t, r.site, map[string]string{
 		"fazt.hcl":       "app \"hello\" {\n  content = \"www\"\n  hosts   = [\"hello.localhost\"]\n}\n",
 		"www/index.html": "<h1>Hello</h1>\n",
 	})
-	if r.node, err = openNode(t.Context(), nodeConfig{
-		state: env["FAZT_DATA_DIR"], listen: []string{"127.0.0.1:0"}, control: "127.0.0.1:0", log: slog.New(slog.DiscardHandler),
-	}); err != nil {
+	cfg := nodeConfig{state: env["FAZT_DATA_DIR"], listen: []string{"127.0.0.1:0"}, control: "127.0.0.1:0", log: slog.New(slog.DiscardHandler)}
+	for _, c := range change {
+		c(&cfg)
+	}
+	if r.node, err = openNode(t.Context(), cfg); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -159,19 +169,20 @@ func (r *rig) arguments() map[string][]string {
 	return map[string][]string{
 		"init": {filepath.Join(home, "new")}, "dev": {r.site, "--once"}, "serve": {"--check"},
 		"validate": {r.site}, "fmt": {r.site}, "explain": {"F1203"}, "plan": {r.site}, "apply": {r.site, "--yes"},
-		"history show": {"d-1"}, "app show": {"hello"}, "app open": {"hello"},
+		"history show": {"d-1"}, "app show": {"hello"}, "app logs": {"hello"}, "app open": {"hello"},
 		"peer add": {"other", "http://127.0.0.1:1"}, "peer remove": {"other"},
 		"rollback": {"--plan", "d-1"}, "pause": {"--reason", "test", "--app", "hello"}, "plan save": {r.site},
 		"pin": {"1234567"}, "approve": {"1234567"}, "trash restore": {"hello"}, "trash purge": {"hello", "--confirm", "hello"},
 		"import": {"hello"}, "forget": {"hello"}, "move": {"hello", "other"},
 		"why": {"hello"}, "trace": {"hello"}, "cert renew": {"hello.localhost"}, "domain check": {"hello.localhost"}, "doctor": {"--only", "disk"}, "diff": {"d-1", "live"},
+		"secret set": {"stripe", r.site}, "secret edit": {"stripe", r.site}, "secret rotate": {"stripe", r.site}, "secret rekey": {r.site}, "secret list": {r.site}, "secret check": {r.site},
 		"docs": {"first-site"}, "completion": {"bash"}, "help": {"app", "list"},
 	}
 }
 
 // refused is what this rig cannot do, with the exit code that says so.
 func refused() map[string]int {
-	return map[string]int{"sync": 5, "pin": 5, "approve": 5, "trash restore": 6, "trash purge": 6, "cert renew": 5}
+	return map[string]int{"sync": 5, "pin": 5, "approve": 5, "trash restore": 6, "trash purge": 6, "cert renew": 5, "secret set": 3, "secret edit": 6, "secret rotate": 6}
 }
 
 // --json prints one JSON document and nothing else, when a command works, when

@@ -70,6 +70,14 @@ func IsTerminal(stream any) bool {
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
+// AskHidden asks for a line on a terminal that does not show it.
+func AskHidden(in, out *os.File, question string) ([]byte, error) {
+	fmt.Fprint(out, question)
+	line, err := term.ReadPassword(int(in.Fd()))
+	fmt.Fprintln(out)
+	return line, err
+}
+
 // ColorFor decides whether to colour what is written to w without a flag.
 func ColorFor(w io.Writer, getenv func(string) string) bool {
 	return Color("auto", getenv, IsTerminal(w))

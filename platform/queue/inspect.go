@@ -136,7 +136,7 @@ func (s *Store) Schedules(ctx context.Context) (list []Plan, err error) {
 			return err
 		}
 		for _, r := range rows {
-			p := Plan{Schedule: Schedule{r.name, r.spec, r.zone}, Next: r.next}
+			p := Plan{Schedule: Schedule{Name: r.name, Spec: r.spec, Zone: r.zone}, Next: r.next}
 			runs, err := history(tx, r.name, 1)
 			if err != nil {
 				return err

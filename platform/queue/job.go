@@ -99,7 +99,7 @@ func claim(tx *sqlite.Tx, q Queue, now time.Time) (jobs []Job, lease string, err
 	return jobs, lease, nil
 }
 
-// Back-off between attempts: 5 s, 15 s, 45 s and so on, at most an hour, each
+// Back-off between attempts: 5 s (or what the queue says), 15 s, 45 s and so on, at most an hour, each
 // spread over half of it so that what failed together does not return together.
 const (
 	firstPause = 5 * time.Second
@@ -107,8 +107,8 @@ const (
 )
 
 // pause returns how long to wait after the given attempt.
-func (s *Store) pause(attempts int) time.Duration {
-	d := firstPause
+func (s *Store) pause(q Queue, attempts int) time.Duration {
+	d := cmp.Or(q.Pause, firstPause)
 	for i := 1; i < attempts && d < lastPause; i++ {
 		d *= 3
 	}
@@ -143,13 +143,25 @@ func (s *Store) again(tx *sqlite.Tx, q Queue, lease string, j Job, delay time.Du
 	if j.Attempts > q.Retries {
 		_, err := tx.Exec(`UPDATE fazt_job SET state = 2, lease = NULL, due = ?, error = ? WHERE id = ? AND lease = ?`,
 			millis(now), text, j.ID, lease)
-		return err
+		if err != nil {
+			return err
+		}
+		return s.bury(tx, q)
 	}
 	if !asked || delay < 0 {
-		delay = s.pause(j.Attempts)
+		delay = s.pause(q, j.Attempts)
 	}
 	_, err := tx.Exec(`UPDATE fazt_job SET state = 1, lease = NULL, due = ?, error = ? WHERE id = ? AND lease = ?`,
 		millis(now.Add(min(delay, maxDelay))), text, j.ID, lease)
+	return err
+}
+
+// bury forgets the dead that were kept long enough.
+func (s *Store) bury(tx *sqlite.Tx, q Queue) error {
+	if q.Keep <= 0 {
+		return nil
+	}
+	_, err := tx.Exec(`DELETE FROM fazt_job WHERE queue = ? AND state = 2 AND due < ?`, q.Name, millis(s.now().Add(-q.Keep)))
 	return err
 }
 

@@ -38,6 +38,8 @@ type Queue struct {
 	Batch    int           // jobs in one delivery, at most; 0 is 10
 	Parallel int           // deliveries at once; 0 is 1
 	Lease    time.Duration // how long a delivery may take; 0 is 5 minutes
+	Pause    time.Duration // before the second attempt, three times as long before each next one; 0 is 5 seconds
+	Keep     time.Duration // how long a dead job is kept; 0 is for ever
 }
 
 // Schedule is what an app says about one of its schedules.
@@ -45,6 +47,10 @@ type Schedule struct {
 	Name string
 	Spec string // five fields, or six with seconds in front: "0 7 * * 1-5"; or @daily and the like
 	Zone string // IANA name, "Europe/Berlin"; empty is UTC
+
+	// NoCatchUp leaves out a run whose moment passed while nobody looked. Else one
+	// is made up for, however many were missed.
+	NoCatchUp bool
 }
 
 // Store is the jobs and schedules of one database. Its methods may be called
@@ -112,9 +118,18 @@ func (s *Store) Declare(ctx context.Context, queues []Queue, schedules []Schedul
 		if err != nil {
 			return fault.Wrap(fault.Invalid, err, "schedule %q", c.Name).WithSubject(c.Name)
 		}
+		r.noCatchUp = c.NoCatchUp
 		rhythms[c.Name] = r
 	}
-	if err := s.keep(ctx, func(tx *sqlite.Tx) error { return s.putSchedules(tx, rhythms) }); err != nil {
+	err := s.keep(ctx, func(tx *sqlite.Tx) error {
+		for _, q := range known {
+			if err := s.bury(tx, q); err != nil {
+				return err
+			}
+		}
+		return s.putSchedules(tx, rhythms)
+	})
+	if err != nil {
 		return err
 	}
 	s.mu.Lock()

@@ -446,3 +446,33 @@ func TestParallel(t *testing.T) {
 		}
 	})
 }
+
+// A queue says how long to wait before the second attempt, and how long what failed
+// for good is kept.
+func TestPauseAndKeep(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		mail := queue.Queue{Name: "MAIL", Retries: 1, Pause: 10 * time.Minute, Keep: 24 * time.Hour}
+		r := open(t, filepath.Join(t.TempDir(), "data.db"), queue.Options{Jitter: func() float64 { return 1 }}, []queue.Queue{mail})
+		defer r.close(t)
+		began := time.Now()
+		var seen log
+		fail := func(_ context.Context, d queue.Delivery) (queue.Answer, error) {
+			seen.add("%s@%d", d.Batch.Jobs[0].Body, int(time.Since(began).Minutes()))
+			return queue.Answer{}, errors.New("no")
+		}
+		r.send(t, "MAIL", "old")
+		r.during(t, fail, func() { time.Sleep(time.Hour) })
+		if got := seen.take(); got != "old@0 old@10" {
+			t.Errorf("%q", got)
+		}
+		time.Sleep(25 * time.Hour)
+		if s := r.status(t, "MAIL"); s.Dead != 1 {
+			t.Errorf("before anything happens: %+v", s)
+		}
+		r.send(t, "MAIL", "new")
+		r.during(t, fail, func() { time.Sleep(time.Hour) })
+		if s := r.status(t, "MAIL"); s.Dead != 1 {
+			t.Errorf("the old one is still there: %+v", s)
+		}
+	})
+}

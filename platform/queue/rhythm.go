@@ -23,6 +23,8 @@ type rhythm struct {
 	spec  string
 	zone  *time.Location
 	hours bool // the expression names hours
+
+	noCatchUp bool
 }
 
 func parseRhythm(spec, zone string) (rhythm, error) {
@@ -38,7 +40,7 @@ func parseRhythm(spec, zone string) (rhythm, error) {
 		return rhythm{}, fault.New(fault.Invalid, "%q is no cron expression", spec).
 			WithHint("minute, hour, day, month and day of the week, such as 0 7 * * 1-5")
 	}
-	return rhythm{spec, loc, !strings.HasPrefix(fields[2], "*") && fields[2] != "?"}, nil
+	return rhythm{spec: spec, zone: loc, hours: !strings.HasPrefix(fields[2], "*") && fields[2] != "?"}, nil
 }
 
 // wall is what a clock in the zone shows, as a time without a zone.

@@ -90,8 +90,13 @@ func (s *Store) advance(tx *sqlite.Tx, r row, of rhythm, now time.Time) (row, er
 		return r, err
 	}
 	if !r.next.After(now) {
+		latest := of.latest(r.next, now)
+		if of.noCatchUp && now.Sub(latest) > onTime {
+			r.next, r.asked = next, now
+			return r, save(tx, r)
+		}
 		if r.owed.IsZero() {
-			r.owed, r.due, r.tries, r.manual = of.latest(r.next, now), now, 0, false
+			r.owed, r.due, r.tries, r.manual = latest, now, 0, false
 		} else if _, err := tx.Exec(`UPDATE fazt_run SET skipped = skipped + 1 WHERE schedule = ? AND outcome = 'running'`, r.name); err != nil {
 			return r, err
 		}
@@ -99,6 +104,10 @@ func (s *Store) advance(tx *sqlite.Tx, r row, of rhythm, now time.Time) (row, er
 	r.next, r.asked = next, now
 	return r, save(tx, r)
 }
+
+// onTime is how late a run may begin and be no missed one: twice as long as Run
+// sleeps between two looks at the clock.
+const onTime = 2 * glance
 
 // upcoming returns the schedule's next moment. It stays what it is until it has
 // passed, so that no moment comes twice when the clock is set back a little; set
@@ -178,12 +187,13 @@ const maxTries = 2
 // are owed still.
 func (s *Store) takeOver(tx *sqlite.Tx) error {
 	now := s.now()
+	known, _ := s.snapshot()
 	left, err := query(tx, `SELECT `+columns+` FROM fazt_job WHERE state = 1 AND lease IS NOT NULL`)
 	if err != nil {
 		return err
 	}
 	for _, j := range left {
-		if _, err := tx.Exec(`UPDATE fazt_job SET lease = NULL, due = min(due, ?) WHERE id = ?`, millis(now.Add(s.pause(j.Attempts))), j.ID); err != nil {
+		if _, err := tx.Exec(`UPDATE fazt_job SET lease = NULL, due = min(due, ?) WHERE id = ?`, millis(now.Add(s.pause(known[j.Queue], j.Attempts))), j.ID); err != nil {
 			return err
 		}
 	}

@@ -134,6 +134,9 @@ func TestCatchUp(t *testing.T) {
 // A clock that is set, forward or back, makes nothing run in a burst and stops
 // nothing for long.
 func TestClockJumps(t *testing.T) {
+	if testing.Short() {
+		t.Skip("too slow under the race detector: make test runs it")
+	}
 	for _, jump := range []time.Duration{time.Second, -time.Second, time.Hour, -time.Hour, 10 * 365 * 24 * time.Hour, -30 * 365 * 24 * time.Hour} {
 		synctest.Test(t, func(t *testing.T) {
 			var off atomic.Int64
@@ -312,5 +315,24 @@ func TestNoPolling(t *testing.T) {
 				t.Errorf("%d statements for one job", n)
 			}
 		})
+	})
+}
+
+// A schedule that does not catch up leaves out what was missed, and runs at its
+// next moment as if nothing had been.
+func TestNoCatchUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := open(t, filepath.Join(t.TempDir(), "data.db"), queue.Options{}, nil, queue.Schedule{Name: "hourly", Spec: "@hourly", NoCatchUp: true})
+		defer r.close(t)
+		time.Sleep(50*time.Hour + 10*time.Minute)
+		var seen log
+		r.during(t, seen.ticks, func() { time.Sleep(40 * time.Minute) })
+		if got := seen.take(); got != "" {
+			t.Errorf("made up for: %q", got)
+		}
+		r.during(t, seen.ticks, func() { time.Sleep(15 * time.Minute) })
+		if got := seen.take(); got != "hourly@03T03:00" {
+			t.Errorf("%q", got)
+		}
 	})
 }

@@ -27,7 +27,8 @@ type App struct {
 	strikes  int
 	until    time.Time // of the quarantine
 	why      string
-	env      []Env // the last, and
+	refuge   *worker // where it runs while it is suspected
+	env      []Env   // the last, and
 	envBytes []byte
 	envs     uint64 // its number
 }
@@ -47,8 +48,9 @@ func (a *App) Close() {
 	a.host.mu.Lock()
 	delete(a.host.apps, a)
 	a.host.mu.Unlock()
+	a.leaveRefuge(nil)
 	if a.worker != a.host.shared {
-		a.worker.dismiss()
+		a.worker.dismiss(2 * a.bounds.Wall)
 		return
 	}
 	a.worker.mu.Lock()
@@ -135,6 +137,14 @@ func (a *App) strike(why string) {
 	a.until = now.Add(min(shortQuarantine<<min(a.strikes, 10), longQuarantine))
 	a.strikes++
 	a.why = why
+	a.host.config.Log.Warn("a function did not stop and is held back", "app", a.program.Name, "why", why, "until", a.until)
+}
+
+// isClosed tells whether Close was called.
+func (a *App) isClosed() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.closed
 }
 
 // lost is why an invocation ends whose child has gone.
@@ -168,8 +178,9 @@ func (a *App) blocked() error {
 // limit as its subject, or Unavailable; requests that may be repeated are tried
 // once more when somebody else's script took the child with it.
 func (a *App) Fetch(ctx context.Context, r Request, b Bindings) (*Response, error) {
+	again := repeatable(r)
 	inv, err := a.invoke(ctx, &r, nil, b)
-	if errors.Is(err, errLost) && repeatable(r) {
+	if errors.Is(err, errLost) && again {
 		a.host.stats.retries.Add(1)
 		inv, err = a.invoke(ctx, &r, nil, b)
 	}
@@ -200,7 +211,7 @@ func (a *App) invoke(ctx context.Context, r *Request, e *Event, b Bindings) (*in
 	if err := a.blocked(); err != nil {
 		return nil, err
 	}
-	l, err := a.worker.alive(ctx)
+	l, err := a.home().alive(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -210,8 +221,8 @@ func (a *App) invoke(ctx context.Context, r *Request, e *Event, b Bindings) (*in
 	if err != nil {
 		return nil, err
 	}
-	if !inv.begin(m, b.Env()) {
-		return nil, errLost
+	if err := inv.begin(m, b.Env()); err != nil {
+		return nil, err
 	}
 	if r != nil {
 		inv.upload(r.Body)

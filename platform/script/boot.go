@@ -13,11 +13,7 @@ import (
 // start makes the engine and evaluates the module, as the machine's first turn.
 func (m *machine) start() bool {
 	e := m.program.engine
-	e.turns <- struct{}{}
-	m.stuck = time.AfterFunc(2*m.program.bounds.CPU+stuckGrace, func() { e.crashed(m.program, limitCPU) })
-	handlers, f := m.boot()
-	m.stuck.Stop()
-	<-e.turns
+	handlers, f := m.first()
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if f != nil {
@@ -32,6 +28,23 @@ func (m *machine) start() bool {
 	m.program.open(handlers)
 	m.program.stock()
 	return true
+}
+
+// first is boot as a turn.
+func (m *machine) first() (json.RawMessage, *failure) {
+	turns := m.program.engine.turns
+	turns <- struct{}{}
+	defer func() { <-turns }()
+	m.stuck.start(m.program.bootTime())
+	defer m.stuck.stop()
+	return m.boot()
+}
+
+// bootTime is what a machine may take to come up: what an invocation may, but a
+// second at least, as most of it is not the app's, and for the compiler, which took
+// 0.2 µs a byte on an idle core, a microsecond.
+func (p *program) bootTime() time.Duration {
+	return max(p.bounds.CPU, raceFactor*time.Second) + time.Duration(p.size)*raceFactor*time.Microsecond
 }
 
 // boot returns the handlers of the module as JSON.
@@ -64,7 +77,7 @@ func (m *machine) create() *failure {
 	vm.SetMemoryLimit(uintptr(b.Memory))
 	vm.SetMaxStackSize(stackFrames)
 	vm.SetCanBlock(false)
-	vm.SetEvalTimeout(b.CPU)
+	vm.SetEvalTimeout(m.program.bootTime())
 	m.heap = meter(vm)
 	m.mu.Lock()
 	m.vm = vm

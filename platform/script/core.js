@@ -1,7 +1,8 @@
-// The glue between a machine and an app's module. It is the body of a function:
-// the constants of the protocol come before it, and what it returns is called by
-// Go for everything that happens (machine.go). The other way, post tells Go
-// (task.go), which checks all of it: nothing here is a wall.
+// The glue between a machine and an app's module: invocations, handlers and what
+// happens to them. It is the first part of one function, whose other parts are in
+// the files beside it: the constants of the protocol come before it, and dispatch
+// is called by Go for everything that happens (turn.go). The other way, post tells
+// Go (post.go), which checks all of it: nothing here is a wall.
 const web = globalThis.__fazt;
 const post = globalThis.__fazt_post;
 const factories = globalThis.__fazt_bindings;
@@ -57,27 +58,49 @@ function short(value) {
   if (value?.length > LONG) throw new RangeError("the array is too long");
 }
 
-function guard(owner, name, check) {
+function guard(owner, name, make) {
   const native = owner[name];
-  const { [name]: guarded } = {
-    [name](...args) {
-      check(this, args);
-      return apply(native, this, args);
-    },
-  };
+  const guarded = make(name, native);
   defineProperty(guarded, "length", { value: native.length, configurable: true });
   hidden(owner, name, guarded);
 }
 
-for (const name of ["copyWithin", "every", "filter", "flat", "flatMap", "forEach", "includes", "indexOf", "join", "lastIndexOf", "map",
-  "reduce", "reduceRight", "reverse", "shift", "slice", "some", "sort", "splice", "toLocaleString", "unshift"]) {
-  guard(Array.prototype, name, short);
-}
-guard(Array.prototype, "concat", (self, args) => {
-  short(self);
-  for (let i = 0; i < args.length; i++) short(args[i]);
-});
-guard(String, "raw", (_, args) => short(args[0]?.raw));
+// Two arguments, of which one that is missing is the same as undefined, cost half
+// of what any number does.
+const two = (name, native) =>
+  ({
+    [name](a, b) {
+      if (this.length > LONG) short(this);
+      return native.call(this, a, b);
+    },
+  })[name];
+
+const any = (name, native) =>
+  ({
+    [name](...args) {
+      if (this.length > LONG) short(this);
+      return apply(native, this, args);
+    },
+  })[name];
+
+for (const name of ["every", "filter", "flat", "flatMap", "forEach", "includes", "indexOf", "join", "map", "reverse", "shift", "slice", "some", "sort", "toLocaleString"])
+  guard(Array.prototype, name, two);
+for (const name of ["copyWithin", "lastIndexOf", "reduce", "reduceRight", "splice", "unshift"]) guard(Array.prototype, name, any);
+guard(Array.prototype, "concat", (name, native) =>
+  ({
+    [name](...args) {
+      short(this);
+      for (let i = 0; i < args.length; i++) short(args[i]);
+      return apply(native, this, args);
+    },
+  })[name]);
+guard(String, "raw", (name, native) =>
+  ({
+    [name](...args) {
+      short(args[0]?.raw);
+      return apply(native, this, args);
+    },
+  })[name]);
 
 // --- invocations --------------------------------------------------------------------
 
@@ -206,6 +229,7 @@ function start(module) {
   const methods = METHODS.filter((name) => typeof module?.[name] === "function");
   if (found.fetch === undefined && methods.length > 0) found.fetch = byMethod(module, methods);
   handlers = found;
+  if (found.fetch !== undefined) web.part("fetch"); // or the first request would wait for it
   const names = Object.keys(found);
   if (names.length === 0) return refused("the module handles nothing: write `export default { async fetch(request, env, ctx) { ... } }`");
   return stringify(names);
@@ -315,7 +339,7 @@ class Message {
     this.body = m.body;
   }
   ack() { this.#fate.set(this.id, true); }
-  retry(options) { this.#fate.set(this.id, options?.delaySeconds ?? 0); }
+  retry(options) { this.#fate.set(this.id, { delaySeconds: options?.delaySeconds }); }
 }
 
 class Batch {
@@ -331,261 +355,11 @@ class Batch {
     const retry = [];
     for (const [id, fate] of this.#fate) {
       if (fate === true) ack.push(id);
-      else retry.push({ id, delaySeconds: fate });
+      else retry.push({ id, ...fate });
     }
     return { ack, retry };
   }
 }
-
-// --- bodies -------------------------------------------------------------------------
-
-// pour sends a stream as the other side has room for it.
-async function pour(inv, sub, stream) {
-  const reader = stream.getReader();
-  (inv.readers ??= new Set()).add(reader);
-  try {
-    for (;;) {
-      const { done, value } = await reader.read();
-      if (done) return void send(BODY, inv, sub, F_END, "", "");
-      if (!(value instanceof Uint8Array)) throw new TypeError("a chunk of the body is no Uint8Array: pipe text through a TextEncoderStream");
-      const left = send(BODY, inv, sub, F_BYTES, "", toBase64(value));
-      if (left <= 0) await new Promise((resolve) => (inv.rooms ??= new Map()).set(sub, resolve));
-    }
-  } catch (e) {
-    reader.cancel(e).catch(() => {});
-    throw e;
-  } finally {
-    inv.readers.delete(reader);
-  }
-}
-
-// Credit is given back when a reader has taken this much.
-const CREDIT_STEP = 32768;
-
-// incoming is a stream of what comes for an invocation or one of its calls.
-function incoming(inv, sub) {
-  const { ReadableStream } = web.part("streams");
-  const body = { chunks: [], ended: false, error: null, wake: null, owed: 0 };
-  (inv.bodies ??= new Map()).set(sub, body);
-  const source = {
-    type: "bytes",
-    async pull(controller) {
-      while (body.chunks.length === 0 && !body.ended && body.error === null) await new Promise((resolve) => (body.wake = resolve));
-      if (body.chunks.length > 0) {
-        const bytes = body.chunks.shift();
-        body.owed += bytes.length;
-        controller.enqueue(bytes);
-        if (body.owed >= CREDIT_STEP && !body.ended) {
-          post(CREDIT, inv.id, sub, body.owed);
-          body.owed = 0;
-        }
-      } else if (body.error !== null) {
-        controller.error(body.error);
-      } else {
-        controller.close();
-        controller.byobRequest?.respond(0);
-      }
-    },
-    cancel() {
-      if (inv.bodies.delete(sub)) post(CREDIT, inv.id, sub, 0);
-    },
-  };
-  return new ReadableStream(source, { highWaterMark: 0 });
-}
-
-function arrived(inv, sub, flags, head, data) {
-  const body = inv.bodies?.get(sub);
-  if (body === undefined) return;
-  if (flags & F_ERROR) body.error = errorOf(head);
-  else if (data !== "") body.chunks.push(fromBase64(data));
-  if (flags & F_END) {
-    body.ended = true;
-    inv.bodies.delete(sub);
-  }
-  body.wake?.();
-}
-
-function errorOf(head) {
-  const [code, message] = head.split("\0");
-  const e = new Error(message);
-  e.code = code;
-  return e;
-}
-
-// --- calls --------------------------------------------------------------------------
-
-function call(inv, target, method, args, body) {
-  return new Promise((resolve, reject) => {
-    const sub = ++inv.next;
-    let flags = 0;
-    let data = "";
-    let stream = null;
-    if (typeof body === "string") {
-      flags = F_BODY + F_END;
-      data = body;
-    } else if (body instanceof Uint8Array) {
-      flags = F_BODY + F_END + F_BYTES;
-      data = toBase64(body);
-    } else if (body !== null && body !== undefined) {
-      flags = F_BODY;
-      stream = body;
-    }
-    send(CALL, inv, sub, flags, `${target}\0${method}\0${stringify(args) ?? "null"}`, data);
-    (inv.calls ??= new Map()).set(sub, { resolve, reject });
-    if (stream !== null) pour(inv, sub, stream).catch(() => post(BODY, inv.id, sub, F_END + F_ERROR));
-  });
-}
-
-function replied(inv, sub, flags, head) {
-  const waiting = inv.calls?.get(sub);
-  if (waiting === undefined) return;
-  inv.calls.delete(sub);
-  if (flags & F_ERROR) waiting.reject(errorOf(head));
-  else waiting.resolve({ value: head === "" ? undefined : parse(head), body: flags & F_BODY ? incoming(inv, sub) : null });
-}
-
-function outside(what) {
-  return new TypeError(`${what} works inside a handler only`);
-}
-
-async function fetch(input, init = undefined) {
-  const inv = current;
-  if (inv === null) throw outside("fetch");
-  const { Request } = web.part("fetch");
-  const { url, method, headers, redirect, body, signal } = web.requestParts(new Request(input, init));
-  if (signal?.aborted) throw signal.reason;
-  let asked = call(inv, "fetch", "fetch", { url, method, headers, redirect }, body);
-  if (signal) asked = Promise.race([asked, new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason), { once: true }))]);
-  const { value, body: content } = await asked;
-  if (signal && content !== null) signal.addEventListener("abort", () => content.cancel(signal.reason).catch(() => {}), { once: true });
-  return web.response({ status: value.status, statusText: value.statusText, headers: value.headers, body: content, url: value.url, redirected: value.url !== url });
-}
-hidden(globalThis, "fetch", fetch);
-
-// --- timers -------------------------------------------------------------------------
-
-const timers = new Map(); // by id: { inv, f, args, every }
-let lastTimer = 0;
-const LONGEST = 2147483647;
-
-function timer(f, delay, args, repeat) {
-  if (typeof f !== "function") throw new TypeError("a timer needs a function");
-  const id = ++lastTimer;
-  const inv = current;
-  if (inv === null) return id; // while the module is evaluated there is nothing to wait in
-  const after = delay > 0 && delay <= LONGEST ? Math.ceil(delay) : 0;
-  send(TIMER, inv, id, after);
-  timers.set(id, { inv, f, args, every: repeat ? Math.max(after, 1) : 0 });
-  (inv.timers ??= new Set()).add(id);
-  return id;
-}
-
-function clear(id) {
-  const t = timers.get(id);
-  if (t === undefined) return;
-  timers.delete(id);
-  t.inv.timers.delete(id);
-  post(FORGET, t.inv.id, id, 0);
-}
-
-function fired(inv, id) {
-  const t = timers.get(id);
-  if (t === undefined) return;
-  if (t.every > 0) {
-    send(TIMER, inv, id, t.every);
-  } else {
-    timers.delete(id);
-    inv.timers.delete(id);
-  }
-  try {
-    apply(t.f, undefined, t.args);
-  } catch (e) {
-    complain(inv, e);
-  }
-}
-
-hidden(globalThis, "setTimeout", function setTimeout(f, delay, ...args) { return timer(f, delay, args, false); });
-hidden(globalThis, "setInterval", function setInterval(f, delay, ...args) { return timer(f, delay, args, true); });
-hidden(globalThis, "clearTimeout", function clearTimeout(id) { clear(id); });
-hidden(globalThis, "clearInterval", function clearInterval(id) { clear(id); });
-
-// --- console ------------------------------------------------------------------------
-
-const DEBUG = 0, INFO = 1, WARN = 2, ERROR = 3;
-const MOST_EARLY = 100;
-const early = []; // what was logged while the module was evaluated
-let indent = "";
-
-function text(values) {
-  if (values.length === 1 && typeof values[0] === "string") return values[0];
-  return web.format(values);
-}
-
-function log(inv, level, values) {
-  let line = text(values);
-  if (indent !== "") line = indent + line.replaceAll("\n", `\n${indent}`);
-  if (inv !== null) send(LOG, inv, 0, level, line);
-  else if (early.length < MOST_EARLY) early.push([level, line]);
-}
-
-function flush(inv) {
-  for (const [level, line] of early.splice(0)) send(LOG, inv, 0, level, line);
-}
-
-// complain logs an error that nobody else will see.
-function complain(inv, error) {
-  try {
-    const { limit, name, message, stack } = failure(error);
-    if (live.has(inv.id)) send(LOG, inv, 0, ERROR, `uncaught ${limit ?? `${name}: ${message}\n${stack}`}`);
-  } catch {
-    // it has logged too much
-  }
-}
-
-function logger(inv) {
-  const f = (...values) => log(inv, INFO, values);
-  f.debug = (...values) => log(inv, DEBUG, values);
-  f.info = f;
-  f.warn = (...values) => log(inv, WARN, values);
-  f.error = (...values) => log(inv, ERROR, values);
-  return freeze(f);
-}
-
-const counts = new Map();
-const clocks = new Map();
-hidden(globalThis, "console", {
-  debug: (...values) => log(current, DEBUG, values),
-  log: (...values) => log(current, INFO, values),
-  info: (...values) => log(current, INFO, values),
-  warn: (...values) => log(current, WARN, values),
-  error: (...values) => log(current, ERROR, values),
-  dir: (value) => log(current, INFO, [value]),
-  dirxml: (...values) => log(current, INFO, values),
-  table: (value) => log(current, INFO, [value]),
-  trace: (...values) => log(current, INFO, [`Trace: ${text(values)}\n${new Error().stack}`]),
-  assert(ok, ...values) {
-    if (!ok) log(current, ERROR, ["Assertion failed", ...values]);
-  },
-  clear() {},
-  count(label = "default") {
-    const n = (counts.get(label) ?? 0) + 1;
-    if (counts.size < 1000) counts.set(label, n);
-    log(current, INFO, [`${label}: ${n}`]);
-  },
-  countReset(label = "default") { counts.delete(label); },
-  group(...values) {
-    if (values.length > 0) log(current, INFO, values);
-    if (indent.length < 40) indent += "  ";
-  },
-  groupCollapsed(...values) { this.group(...values); },
-  groupEnd() { indent = indent.slice(2); },
-  time(label = "default") { if (clocks.size < 1000) clocks.set(label, Date.now()); },
-  timeLog(label = "default") { if (clocks.has(label)) log(current, INFO, [`${label}: ${Date.now() - clocks.get(label)}ms`]); },
-  timeEnd(label = "default") {
-    this.timeLog(label);
-    clocks.delete(label);
-  },
-});
 
 // --- what happens -------------------------------------------------------------------
 
@@ -608,7 +382,7 @@ function open(bounds) {
   return start(module);
 }
 
-return function dispatch(kind, id, sub, n, head, body) {
+function dispatch(kind, id, sub, n, head, body) {
   if (kind === INVOKE) return void begin(id, n & (F_SHIFT - 1), head, body);
   if (kind === OPEN) return open(head);
   if (kind === ENV) return void learn(parse(head));
@@ -632,4 +406,4 @@ return function dispatch(kind, id, sub, n, head, body) {
     case FORGET:
       return inv.forget();
   }
-};
+}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"runtime"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -18,7 +19,10 @@ const Role = "worker"
 
 // Child is the child's side: it runs programs for the node at the other end of
 // c until that closes.
-func Child(ctx context.Context, c *child.Conn) error { return serve(ctx, c) }
+func Child(ctx context.Context, c *child.Conn) error {
+	debug.SetGCPercent(400) // what Go holds here is little, and dies soon
+	return serve(ctx, c)
+}
 
 // settings is what the node tells its child first.
 type settings struct {
@@ -39,6 +43,7 @@ type engine struct {
 	programs map[uint64]*program
 	tasks    map[uint64]*task
 	starting int // invocations that wait for their first turn
+	machines int
 	closed   bool
 }
 
@@ -105,6 +110,7 @@ func (e *engine) receive(m message) error {
 	case kindEnv:
 		if p := e.programs[m.id]; p != nil {
 			p.envs[m.sub] = string(m.head)
+			delete(p.envs, m.sub-keptEnvs)
 		}
 	case kindInvoke:
 		e.invoke(m)
@@ -124,8 +130,12 @@ func (e *engine) pass(m message) {
 			time.AfterFunc(farewell, t.cut)
 		}
 		t.machine.mail.push(m)
-	case m.kind == kindCancel, m.kind == kindWall:
+	case m.kind == kindCancel:
 		e.drop(t, failure{Lost: true})
+	case m.kind == kindWall:
+		e.drop(t, failure{Limit: limitWall})
+	default:
+		t.early = append(t.early, m)
 	}
 }
 
@@ -143,7 +153,7 @@ func (e *engine) open(m message) error {
 	if err := json.Unmarshal(m.head, &b); err != nil {
 		return err
 	}
-	p := &program{engine: e, id: m.id, bounds: b, source: string(m.body), opened: m.n != 0, envs: map[uint64]string{}}
+	p := &program{engine: e, id: m.id, declared: b, bounds: b.scaled(), source: string(m.body), size: len(m.body), opened: m.n != 0, envs: map[uint64]string{}}
 	e.programs[p.id] = p
 	p.grow()
 	return nil
@@ -162,12 +172,19 @@ func (e *engine) invoke(m message) {
 	}
 	t := newTask(p, m)
 	if e.starting >= e.settings.Queue || p.starting >= max(e.settings.Queue/2, 1) || !p.place(t) {
+		t.wall.Stop()
 		e.refuse(m.id, failure{Busy: true})
 		return
 	}
 	e.tasks[t.id] = t
 	e.starting++
 	p.starting++
+}
+
+// count tells the node how many machines there are. e.mu is held.
+func (e *engine) count(more int) {
+	e.machines += more
+	e.link.send(message{kind: kindMachines, n: uint64(e.machines)})
 }
 
 // begun counts an invocation as started. e.mu is held.
@@ -181,10 +198,11 @@ func (e *engine) begun(t *task) {
 
 // drop ends an invocation that waits for a machine. e.mu is held.
 func (e *engine) drop(t *task, f failure) {
+	t.wall.Stop()
 	e.begun(t)
 	delete(e.tasks, t.id)
 	t.program.unqueue(t)
-	e.refuse(t.id, f)
+	t.say(&f)
 }
 
 // crashed tells the node that a program's machine is out of hand, so that it
@@ -196,6 +214,10 @@ func (e *engine) crashed(p *program, how string) {
 func (e *engine) refuse(id uint64, f failure) {
 	e.link.send(message{kind: kindDone, id: id, head: f.encode()})
 }
+
+// keptEnvs is how many env an app may change while an invocation with an old one
+// waits.
+const keptEnvs = 8
 
 const (
 	idleTime  = 5 * time.Minute // after which a machine goes
@@ -223,7 +245,7 @@ func (e *engine) closeIdle(since time.Time) {
 	defer e.mu.Unlock()
 	for _, p := range e.programs {
 		for _, m := range p.machines {
-			if m.load == 0 && m.ready && m.idle.Before(since) {
+			if m.spare() && m.idle.Before(since) {
 				m.retire()
 			}
 		}
@@ -240,14 +262,14 @@ func (e *engine) memory() (held int64) {
 	return held
 }
 
-// room makes room for one more machine by closing idle ones, those first that
-// were used longest ago. It reports whether there is enough. e.mu is held.
-func (e *engine) room() bool {
-	for e.memory()+machineBytes > e.settings.Memory {
+// room makes room for more bytes by closing idle machines, those first that were
+// used longest ago. It reports whether there is enough. e.mu is held.
+func (e *engine) room(bytes int64) bool {
+	for e.memory()+bytes > e.settings.Memory {
 		var oldest *machine
 		for _, p := range e.programs {
 			for _, m := range p.machines {
-				if m.load == 0 && m.ready && (oldest == nil || m.idle.Before(oldest.idle)) {
+				if m.spare() && (oldest == nil || m.idle.Before(oldest.idle)) {
 					oldest = m
 				}
 			}
@@ -255,9 +277,28 @@ func (e *engine) room() bool {
 		if oldest == nil {
 			return false
 		}
+		oldest.holds.Store(0) // it gives all of it back
 		oldest.retire()
 	}
 	return true
+}
+
+// grown looks whether all machines have room after m has grown. If they do not,
+// the largest goes.
+func (e *engine) grown(m *machine) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.room(0) {
+		return true
+	}
+	for _, p := range e.programs {
+		for _, o := range p.machines {
+			if o.holds.Load() > m.holds.Load() {
+				return true // it will be asked after its next turn
+			}
+		}
+	}
+	return false
 }
 
 // gone is nil for a node that has closed the connection.

@@ -42,9 +42,10 @@ func (f failure) encode() []byte {
 }
 
 var (
-	errLost  = fault.New(fault.Unavailable, "the function was stopped for a reason that is not its own").WithHint("try again")
-	errBusy  = fault.New(fault.Unavailable, "too many requests wait for a function").WithHint("try again in a second")
-	errEnded = fault.New(fault.Unavailable, "functions are not running")
+	errLost   = fault.New(fault.Unavailable, "the function was stopped for a reason that is not its own").WithHint("try again")
+	errBusy   = fault.New(fault.Unavailable, "too many requests wait for a function").WithHint("try again in a second")
+	errClosed = fault.New(fault.Unavailable, "this release is no longer served").WithHint("try again")
+	errEnded  = fault.New(fault.Unavailable, "functions are not running")
 )
 
 // err is the failure as this package's callers get it.

@@ -199,7 +199,7 @@ func TestEvents(t *testing.T) {
 	}
 	for body, want := range map[string]string{
 		`{}`:           `{"ack":["1"],"retry":[{"id":"2","delaySeconds":5}]}`,
-		`{"all":true}`: `{"ack":["1"],"retry":[{"id":"2","delaySeconds":5},{"id":"3","delaySeconds":0}]}`,
+		`{"all":true}`: `{"ack":["1"],"retry":[{"id":"2","delaySeconds":5},{"id":"3"}]}`,
 	} {
 		data := `{"queue":"MAIL","messages":[{"id":"1","timestamp":0,"attempts":2,"body":"a"},{"id":"2","timestamp":0,"attempts":1,"body":1},{"id":"3","timestamp":0,"attempts":1,"body":` + body + `}]}`
 		got, err := a.Event(t.Context(), script.Event{Kind: "queue", Data: []byte(data)}, w)

@@ -24,12 +24,16 @@ type Config struct {
 
 // Host runs programs in children that it watches.
 type Host struct {
-	config Config
-	shared *worker
-	hire   chan *worker  // to Run
-	gone   chan struct{} // closed when Run ends
-	ids    atomic.Uint64
-	stats  counters
+	config  Config
+	shared  *worker
+	hire    chan *worker  // to Run
+	gone    chan struct{} // closed when Run ends
+	ids     atomic.Uint64
+	refuges atomic.Int32
+	stats   counters
+
+	hiring  sync.Mutex // guards sharing
+	sharing bool       // the shared worker was employed
 
 	mu   sync.Mutex // guards apps
 	apps map[*App]bool
@@ -53,7 +57,6 @@ func (h *Host) Run(ctx context.Context) error {
 	defer close(h.gone)
 	var workers sync.WaitGroup
 	defer workers.Wait()
-	workers.Go(func() { h.shared.run(ctx) })
 	for {
 		select {
 		case <-ctx.Done():
@@ -74,9 +77,9 @@ func (h *Host) Open(ctx context.Context, p Program, b Bounds) (*App, error) {
 	a := &App{host: h, id: h.ids.Add(1), program: p, bounds: b.withDefaults(), worker: h.shared, traces: newTrace(p.Name, p.Map)}
 	if b.Own {
 		a.worker = newWorker(h, p.Name)
-		if err := h.employ(ctx, a.worker); err != nil {
-			return nil, err
-		}
+	}
+	if err := h.employ(ctx, a.worker); err != nil {
+		return nil, err
 	}
 	if err := a.open(ctx); err != nil {
 		a.Close()
@@ -91,9 +94,21 @@ func (h *Host) Open(ctx context.Context, p Program, b Bounds) (*App, error) {
 // mostCode is the longest bundle.
 const mostCode = 16 << 20
 
+// employ has Run look after a worker. The shared one starts with the first program
+// that needs it: a node that serves files only has no child.
 func (h *Host) employ(ctx context.Context, w *worker) error {
+	if w == h.shared {
+		h.hiring.Lock()
+		defer h.hiring.Unlock()
+		if h.sharing {
+			return nil
+		}
+	}
 	select {
 	case h.hire <- w:
+		if w == h.shared {
+			h.sharing = true
+		}
 		return nil
 	case <-h.gone:
 		return errEnded
@@ -117,6 +132,7 @@ type Stats struct {
 	FramesIn, FramesOut     uint64
 	Respawns, Retries       uint64
 	Running                 int // invocations in flight
+	Machines                int // engines with a module in them
 	Quarantined             []string
 }
 
@@ -131,7 +147,7 @@ func (h *Host) Stats() Stats {
 	defer h.mu.Unlock()
 	workers := map[*worker]bool{h.shared: true}
 	for a := range h.apps {
-		workers[a.worker] = true
+		workers[a.worker], workers[a.home()] = true, true
 		if until, _ := a.Quarantined(); !until.IsZero() {
 			s.Quarantined = append(s.Quarantined, a.program.Name)
 		}
@@ -145,5 +161,5 @@ func (h *Host) Stats() Stats {
 // childLimits bound a child. It has no time limit of its own, as it lives as
 // long as the node; each turn in it has.
 func (h *Host) childLimits() child.Limits {
-	return child.Limits{Data: h.config.Data, Files: 16}
+	return child.Limits{Data: h.config.Data, Files: 16, Frame: mostCode + mostReply}
 }

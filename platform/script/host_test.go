@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -61,10 +62,10 @@ func TestKilledUnderLoad(t *testing.T) {
 	}
 	close(stop)
 	all.Wait()
+	fetch(t, a, get("http://app.test/"), &world{}) // by the child after the third
 	if s := h.Stats(); s.Respawns < 3 || answered.Load() < 150 {
 		t.Errorf("%d answered, %d not, %+v", answered.Load(), unavailable.Load(), s)
 	}
-	fetch(t, a, get("http://app.test/"), &world{})
 }
 
 // An app with a child of its own is not in the shared one, and the child goes
@@ -192,5 +193,80 @@ func TestOpenAndClose(t *testing.T) {
 		if i%2 == 0 {
 			a.Close()
 		}
+	}
+}
+
+// A child that crashes names nobody: who had work in it runs apart for a while,
+// and answers as before.
+func TestSuspects(t *testing.T) {
+	h := host(t, script.Config{})
+	asked := make(chan struct{}, 10)
+	release := make(chan struct{})
+	w := &world{env: []script.Env{{Name: "KEYS", Kind: "kv"}}, calls: map[string]func(context.Context, script.Call) (script.Reply, error){
+		"KEYS.get": func(ctx context.Context, _ script.Call) (script.Reply, error) {
+			asked <- struct{}{}
+			select {
+			case <-release:
+			case <-ctx.Done():
+			}
+			return script.Reply{}, nil
+		},
+	}}
+	suspect := open(t, h, handler(`await env.KEYS.get("x"); return new Response("x")`), script.Bounds{})
+	bystander := open(t, h, hello, script.Bounds{})
+	done := make(chan error, 1)
+	go func() {
+		res, err := suspect.Fetch(t.Context(), get("http://app.test/"), w)
+		if err == nil {
+			res.Body.Close()
+		}
+		done <- err
+	}()
+	<-asked
+	if err := syscall.Kill(h.PID(), syscall.SIGABRT); err != nil {
+		t.Fatal(err)
+	}
+	<-asked // it was tried again
+	fetch(t, bystander, get("http://app.test/"), w)
+	if h.Refuges() != 1 {
+		t.Errorf("%d refuges", h.Refuges())
+	}
+	close(release)
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	fetch(t, suspect, get("http://app.test/"), w)
+	suspect.Close()
+	if h.Refuges() != 0 {
+		t.Errorf("%d refuges", h.Refuges())
+	}
+}
+
+// Machines that hold much are closed when others need the room.
+func TestMemoryBudget(t *testing.T) {
+	h := host(t, script.Config{Memory: 48 << 20, Data: 400 << 20})
+	w := &world{}
+	for i := range 20 {
+		a := open(t, h, `let kept; export default { fetch() { kept ??= new Array(1e6).fill(0); return new Response("" + kept.length) } }`, script.Bounds{})
+		if _, body := fetch(t, a, get("http://app.test/"), w); body != "1000000" {
+			t.Errorf("app %d says %s", i, body)
+		}
+	}
+	if s := h.Stats(); s.Respawns > 0 {
+		t.Errorf("the child was started again %d times", s.Respawns)
+	}
+}
+
+// A machine serves a thousand requests and goes; so does one that nobody uses.
+func TestTurnover(t *testing.T) {
+	h := host(t, script.Config{Cores: 1})
+	a := open(t, h, `let n = 0; export default { fetch() { return new Response(String(++n)) } }`, script.Bounds{})
+	for i := range 1003 {
+		if _, body := fetch(t, a, get("http://app.test/"), &world{}); body != fmt.Sprint(i%1000+1) {
+			t.Fatalf("request %d is number %s of its machine", i, body)
+		}
+	}
+	if before, after, err := script.Idle(hello); before != 1 || after != 0 || err != nil {
+		t.Errorf("%d machines before and %d after they were idle: %v", before, after, err)
 	}
 }

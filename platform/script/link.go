@@ -1,6 +1,7 @@
 package script
 
 import (
+	"runtime"
 	"sync"
 	"sync/atomic"
 )
@@ -66,6 +67,7 @@ func (l *link) write() error {
 	for {
 		select {
 		case <-l.wake:
+			runtime.Gosched() // who is ready to send shares the frame
 		case <-l.done:
 			return nil
 		}

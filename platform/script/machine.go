@@ -1,7 +1,6 @@
 package script
 
 import (
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"runtime/debug"
@@ -9,7 +8,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-	"unicode/utf8"
 
 	"modernc.org/libquickjs"
 	"modernc.org/quickjs"
@@ -19,16 +17,13 @@ import (
 // of stack.
 const stackFrames = 1000
 
-// slice is how long a machine with much to do keeps its turn when others wait.
-const slice = 10 * time.Millisecond
-
 // machine is one engine with an app's module in it, owned by the goroutine of
 // run. Everything that happens comes as a message, and each message is a turn:
 // one call of core.js and all promise jobs that follow from it.
 type machine struct {
 	program *program
 	mail    *mailbox
-	stuck   *time.Timer  // fires when a turn does not end
+	stuck   *watch
 	holds   atomic.Int64 // bytes of the heap after the last turn
 
 	// guarded by the engine's mutex
@@ -56,6 +51,7 @@ type machine struct {
 
 func newMachine(p *program) *machine {
 	m := &machine{program: p, mail: newMailbox(), tasks: map[uint64]*task{}, idle: time.Now()}
+	m.stuck = newWatch(func() { p.engine.crashed(p, limitCPU) })
 	m.holds.Store(machineBytes)
 	return m
 }
@@ -69,12 +65,20 @@ func (m *machine) free() bool {
 	return !m.retired && m.load < most
 }
 
+// spare tells whether m could be closed and nobody would notice. The engine's
+// mutex is held.
+func (m *machine) spare() bool { return m.load == 0 && m.ready && !m.retired }
+
 // take gives m an invocation. The engine's mutex is held.
 func (m *machine) take(t *task) {
 	m.load++
 	m.served++
 	t.machine = m
 	m.mail.push(t.invoke)
+	for _, msg := range t.early {
+		m.mail.push(msg)
+	}
+	t.early = nil
 	if m.program.bounds.Fresh || m.served >= mostServe {
 		m.retired = true
 	}
@@ -115,145 +119,6 @@ func (m *machine) run() {
 	}
 }
 
-// work runs a turn for each message, while it is this machine's time.
-func (m *machine) work(batch []message) {
-	turns := m.program.engine.turns
-	turns <- struct{}{}
-	defer func() { <-turns }()
-	defer func() { m.unread = batch }()
-	for begun := time.Now(); len(batch) > 0 && !m.dead; {
-		msg := batch[0]
-		batch = batch[1:]
-		m.turn(msg)
-		if time.Since(begun) > slice {
-			<-turns
-			turns <- struct{}{}
-			begun = time.Now()
-		}
-	}
-}
-
-// turn hands a message to the script, if there is anything to hand over.
-func (m *machine) turn(msg message) {
-	t := m.tasks[msg.id]
-	switch {
-	case msg.kind == kindInvoke:
-		t = m.begin(msg.id)
-	case t == nil:
-		return // it is over
-	case msg.kind == kindWall:
-		m.limit(t, limitWall)
-		m.settle()
-		return
-	case !t.wants(msg):
-		m.settle()
-		return
-	}
-	if t != nil {
-		m.call(t, msg)
-	}
-}
-
-// begin is the first turn of an invocation.
-func (m *machine) begin(id uint64) *task {
-	e := m.program.engine
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	t := e.tasks[id]
-	if t == nil {
-		return nil
-	}
-	e.begun(t)
-	m.tasks[id] = t
-	if env := t.invoke.n >> flagShift; m.env != env {
-		m.env, t.env = env, m.program.envs[env]
-	}
-	return t
-}
-
-// call runs one turn for t within what is left of its budget.
-func (m *machine) call(t *task, msg message) {
-	if m.dead || !m.arm(t) {
-		return
-	}
-	begun := time.Now()
-	err := m.enter(msg)
-	if err == nil && !t.stopped.Load() {
-		m.vm.SetEvalTimeout(max(t.left()-time.Since(begun), 1))
-		_, err = m.vm.ExecutePendingJobs()
-		err = m.program.grave(err)
-	}
-	m.disarm()
-	t.used += time.Since(begun)
-	held := int64(*m.heap)
-	m.holds.Store(held)
-	if err != nil {
-		m.broken(t, err)
-	}
-	m.settle()
-}
-
-// arm makes t the one that an interrupt hits.
-func (m *machine) arm(t *task) bool {
-	m.mu.Lock()
-	m.current = t
-	abandoned := m.abandoned
-	m.mu.Unlock()
-	left := max(t.left(), 1)
-	m.vm.SetEvalTimeout(left)
-	m.stuck.Reset(2*left + stuckGrace)
-	return !abandoned
-}
-
-// stuckGrace is what a turn may take over twice its budget before its child is
-// killed: the engine asks for interrupts every 10,000 steps, and a busy computer
-// gives others their time too.
-const stuckGrace = 500 * time.Millisecond
-
-func (m *machine) disarm() {
-	m.stuck.Stop()
-	m.mu.Lock()
-	m.current = nil
-	m.mu.Unlock()
-}
-
-// interrupt stops t's turn, if it is having one. It may be called by anybody.
-func (m *machine) interrupt(t *task) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.current == t && m.vm != nil {
-		m.vm.Interrupt()
-	}
-}
-
-// enter calls core.js, which hears first what env is if that has changed.
-func (m *machine) enter(msg message) error {
-	if t := m.tasks[msg.id]; t != nil && t.env != "" {
-		env := t.env
-		t.env = ""
-		if err := m.enter(message{kind: kindEnv, id: msg.id, head: []byte(env)}); err != nil {
-			return err
-		}
-	}
-	_, err := m.say(msg)
-	return err
-}
-
-func (m *machine) say(msg message) (any, error) {
-	body, flags := script(msg)
-	return m.dispatch.Call(quickjs.UndefinedValue, int(msg.kind), float64(msg.id), float64(msg.sub), float64(msg.n|flags), string(msg.head), body)
-}
-
-// script is what core.js gets for bytes: text where a body is whole and may be
-// asked for as text, else base64, which the engine decodes at 1 GB/s. It has no
-// other way for bytes.
-func script(m message) (string, uint64) {
-	if m.kind != kindBody && utf8.Valid(m.body) {
-		return string(m.body), 0
-	}
-	return base64.StdEncoding.EncodeToString(m.body), flagBytes
-}
-
 // broken ends a machine whose turn the engine refused to finish: its jobs may
 // never stop.
 func (m *machine) broken(t *task, err error) {
@@ -269,9 +134,7 @@ func (m *machine) broken(t *task, err error) {
 func (m *machine) condemn() {
 	m.dead = true
 	for _, t := range m.tasks {
-		if !t.over {
-			t.finish(&failure{Lost: true})
-		}
+		t.finish(&failure{Lost: true})
 	}
 }
 
@@ -349,9 +212,7 @@ func (m *machine) end() {
 		m.dead = true
 		m.program.engine.crashed(m.program, fmt.Sprintf("panic in the engine: %v", p))
 	}
-	if m.stuck != nil {
-		m.stuck.Stop()
-	}
+	m.stuck.stop()
 	m.condemn()
 	m.settle()
 	m.mu.Lock()
@@ -359,7 +220,9 @@ func (m *machine) end() {
 	m.vm = nil
 	m.mu.Unlock()
 	if vm != nil {
-		m.dispatch.Free()
+		if m.dispatch.VM() != nil {
+			m.dispatch.Free()
+		}
 		vm.Close()
 	}
 	e := m.program.engine

@@ -1,7 +1,7 @@
 package script
 
 import (
-	_ "embed"
+	"embed"
 	"fmt"
 	"regexp"
 	"strings"
@@ -12,8 +12,8 @@ import (
 	"github.com/fazt-sh/fazt/platform/script/web"
 )
 
-//go:embed core.js
-var coreSource string
+//go:embed core.js core_flow.js core_console.js
+var coreFiles embed.FS
 
 //go:embed bindings.js
 var bindingsSource string
@@ -40,7 +40,7 @@ func newPrelude() (*prelude, error) {
 	}{
 		{&p.kernel, web.Source(), quickjs.EvalGlobal},
 		{&p.bindings, asScript(bindingsSource, "__fazt_bindings"), quickjs.EvalGlobal},
-		{&p.core, "(() => {" + constants() + coreSource + "})()", quickjs.EvalGlobal},
+		{&p.core, core(), quickjs.EvalGlobal},
 	} {
 		var err error
 		if *c.to, err = compileHidden(c.source, c.flags); err != nil {
@@ -55,6 +55,20 @@ func newPrelude() (*prelude, error) {
 // itself, and a global is the only way to it that the library has.
 func exports(global string) string {
 	return "\n;import * as __fazt_self from '<eval>'; globalThis." + global + " = __fazt_self;"
+}
+
+// core is the glue as one script, which evaluates to the function that is called
+// for everything that happens.
+func core() string {
+	source := constants()
+	for _, name := range []string{"core.js", "core_flow.js", "core_console.js"} {
+		text, err := coreFiles.ReadFile(name)
+		if err != nil {
+			panic(err) // embedded, so it is there
+		}
+		source += string(text)
+	}
+	return "(() => {" + source + "return dispatch;})()"
 }
 
 // constants tells core.js the numbers of wire.go.

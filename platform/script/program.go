@@ -8,15 +8,16 @@ import (
 // program is an app's code in the child, with its machines. The engine's mutex
 // guards all of it.
 type program struct {
-	engine *engine
-	id     uint64
-	bounds Bounds
-	source string // until there is code
-	code   []byte // compiled
-	opened bool   // the node knows the handlers
-	closed bool
-	failed *failure // why there can be no machine
-	envs   map[uint64]string
+	engine           *engine
+	id               uint64
+	declared, bounds Bounds
+	size             int    // of the source
+	source           string // until there is code
+	code             []byte // compiled
+	opened           bool   // the node knows the handlers
+	closed           bool
+	failed           *failure // why there can be no machine
+	envs             map[uint64]string
 
 	machines []*machine // all that are not yet gone
 	waiting  []*task    // for a machine
@@ -66,13 +67,14 @@ func (p *program) mayGrow() bool {
 	if !p.bounds.Fresh && usable >= cores || len(p.machines) >= 2*cores {
 		return false
 	}
-	return p.engine.room()
+	return p.engine.room(machineBytes)
 }
 
 // grow adds a machine, which boots on its own.
 func (p *program) grow() *machine {
 	m := newMachine(p)
 	p.machines = append(p.machines, m)
+	p.engine.count(1)
 	p.engine.running.Go(m.run)
 	return m
 }
@@ -80,6 +82,7 @@ func (p *program) grow() *machine {
 // gone is told when a machine has ended. What waits gets another one.
 func (p *program) gone(m *machine) {
 	p.machines = slices.DeleteFunc(p.machines, func(o *machine) bool { return o == m })
+	p.engine.count(-1)
 	if p.closed && len(p.machines) == 0 {
 		delete(p.engine.programs, p.id)
 	}
@@ -134,7 +137,7 @@ func (p *program) close() {
 
 // told is what ctx.limits is made of.
 func (p *program) told() []byte {
-	b, err := json.Marshal(p.bounds)
+	b, err := json.Marshal(p.declared)
 	if err != nil {
 		panic(err) // numbers
 	}

@@ -48,6 +48,13 @@ func (b Bounds) withDefaults() Bounds {
 	return b
 }
 
+// scaled gives a program built with -race its time.
+func (b Bounds) scaled() Bounds {
+	b.CPU *= raceFactor
+	b.Wall *= raceFactor
+	return b
+}
+
 func fill[T int | int64 | time.Duration](v *T, standard T) {
 	if *v <= 0 {
 		*v = standard

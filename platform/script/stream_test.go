@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fazt-sh/fazt/platform/fault"
 	"github.com/fazt-sh/fazt/platform/script"
 )
 
@@ -50,6 +51,12 @@ func TestRequestBodies(t *testing.T) {
 	a = open(t, h, handler(`return new Response(await request.text().catch((e) => e.code))`), script.Bounds{Body: 100})
 	if _, body := fetch(t, a, post(strings.NewReader(text)), &world{}); body != "limit_body" {
 		t.Errorf("a body over its limit: %.50q", body)
+	}
+	plain := open(t, h, handler(`return new Response(await request.text())`), script.Bounds{Body: 100})
+	for _, r := range []script.Request{post(strings.NewReader(text)), post(strings.NewReader(text), [2]string{"content-length", "1000"})} {
+		if _, err := plain.Fetch(t.Context(), r, &world{}); outcome(err) != "limit_body" || fault.KindOf(err) != fault.Exhausted {
+			t.Errorf("a body over its limit: %v", err)
+		}
 	}
 	if _, body := fetch(t, a, post(io.MultiReader(strings.NewReader("x"), &broken{})), &world{}); body != "internal" {
 		t.Errorf("a body that breaks: %.50q", body)

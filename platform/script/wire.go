@@ -14,24 +14,25 @@ type kind byte
 // is the host call that a message belongs to, or 0 for the invocation's own
 // bodies.
 const (
-	kindOpen   kind = iota + 1 // → head: bounds; body: code
-	kindClose                  // → the program is no longer needed
-	kindEnv                    // → sub: its number; head: what env holds
-	kindInvoke                 // → sub: program; n: flags; head: fields; body: headers or data
-	kindReply                  // → sub; n: flags; head: value, or code and message
-	kindCancel                 // → the caller has gone
-	kindOpened                 // ← head: handlers, or failure
-	kindHead                   // ← n: status and flags; head: headers; body: all of it, if it is short
-	kindCall                   // ← sub; n: flags; head: target, method, arguments; body: all of it, if it is short
-	kindLog                    // ← n: level; head: text
-	kindDone                   // ← head: failure, or empty; body: result of an event
-	kindStuck                  // ← a machine does not stop; head: the limit
-	kindBody                   // ↔ sub; n: flags; body: bytes
-	kindCredit                 // ↔ sub; n: bytes that may follow
-	kindTimer                  // child alone: sub: the timer; n: milliseconds
-	kindEnd                    // child alone: forget the invocation
-	kindWall                   // child alone: its time is up
-	lastKind   = kindWall
+	kindOpen     kind = iota + 1 // → head: bounds; body: code
+	kindClose                    // → the program is no longer needed
+	kindEnv                      // → sub: its number; head: what env holds
+	kindInvoke                   // → sub: program; n: flags; head: fields; body: headers or data
+	kindReply                    // → sub; n: flags; head: value, or code and message
+	kindCancel                   // → the caller has gone
+	kindOpened                   // ← head: handlers, or failure
+	kindHead                     // ← n: status and flags; head: headers; body: all of it, if it is short
+	kindCall                     // ← sub; n: flags; head: target, method, arguments; body: all of it, if it is short
+	kindLog                      // ← n: level; head: text
+	kindDone                     // ← head: failure, or empty; body: result of an event
+	kindStuck                    // ← a machine does not stop; head: the limit
+	kindMachines                 // ← n: how many there are
+	kindBody                     // ↔ sub; n: flags; body: bytes
+	kindCredit                   // ↔ sub; n: bytes that may follow
+	kindTimer                    // child alone: sub: the timer; n: milliseconds
+	kindEnd                      // child alone: forget the invocation
+	kindWall                     // child alone: its time is up
+	lastKind     = kindWall
 )
 
 // Flags in n. A status takes the bits above them.
@@ -71,9 +72,6 @@ func (m message) appendTo(b []byte) []byte {
 	b = binary.AppendUvarint(b, uint64(len(m.body)))
 	return append(b, m.body...)
 }
-
-// size is at least what appendTo takes.
-func (m message) size() int { return 1 + 5*binary.MaxVarintLen64 + len(m.head) + len(m.body) }
 
 var errWire = fault.New(fault.Invalid, "a message that nobody wrote")
 

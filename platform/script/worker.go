@@ -1,6 +1,7 @@
 package script
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"sync"
@@ -23,31 +24,11 @@ type worker struct {
 	finished bool // there will be no child again
 }
 
-// life is one child from its start to its end.
-type life struct {
-	worker *worker
-	link   *link
-	kill   func()
-
-	mu          sync.Mutex // guards the rest
-	ended       bool
-	opened      map[uint64]*opening
-	invocations map[uint64]*invocation
-}
-
-// opening is a program in one life.
-type opening struct {
-	app  *App
-	env  uint64        // the last that was sent
-	done chan struct{} // closed when the child has answered
-	err  error
-}
-
 func newWorker(h *Host, name string) *worker {
 	return &worker{host: h, name: name, quit: make(chan struct{}), up: make(chan struct{})}
 }
 
-// run keeps a child alive until ctx ends or dismiss is called.
+// run keeps a child alive until ctx ends or it is dismissed.
 func (w *worker) run(ctx context.Context) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -97,11 +78,11 @@ func (b *backoff) wait(ctx context.Context, lived time.Duration) {
 
 // live is one life.
 func (w *worker) live(ctx context.Context) error {
-	conn, kill, wait, err := w.start(ctx)
+	c, err := w.start(ctx)
 	if err != nil {
 		return err
 	}
-	l := &life{worker: w, link: newLink(conn), kill: kill, opened: map[uint64]*opening{}, invocations: map[uint64]*invocation{}}
+	l := &life{worker: w, link: newLink(c.frames), running: c, opened: map[uint64]*opening{}, invocations: map[uint64]*invocation{}}
 	wrote := make(chan struct{})
 	go func() {
 		defer close(wrote)
@@ -111,36 +92,46 @@ func (w *worker) live(ctx context.Context) error {
 	w.begin(l)
 	err = l.link.read(l.receive)
 	if gone(err) != nil {
-		kill() // it does what it should not
+		c.kill() // it does what it should not
 	} else {
-		defer time.AfterFunc(longDeath, kill).Stop()
+		defer time.AfterFunc(longDeath, c.kill).Stop()
 	}
 	l.link.close()
-	w.end(l)
+	reason := c.wait()
 	<-wrote
-	if reason := wait(); reason != nil {
-		return reason
+	if ctx.Err() == nil && child.ReasonOf(reason) != child.Killed {
+		l.suspect()
 	}
-	return err
+	w.end(l)
+	return cmp.Or(reason, err)
 }
 
 // longDeath is what a child gets to end after it has closed the connection.
 const longDeath = time.Second
 
+// running is a child that was started.
+type running struct {
+	frames frames
+	kill   func()
+	wait   func() error
+	pid    int // 0 within this process
+}
+
 // start starts a child, or the engine in this process.
-func (w *worker) start(ctx context.Context) (frames, func(), func() error, error) {
+func (w *worker) start(ctx context.Context) (running, error) {
 	if w.host.config.InProcess {
 		ours, theirs := pipe()
 		done := make(chan error, 1)
 		go func() { done <- serve(ctx, theirs) }()
 		stop := context.AfterFunc(ctx, func() { ours.Close() })
-		return ours, func() { stop(); ours.Close() }, func() error { return <-done }, nil
+		kill := func() { stop(); ours.Close() }
+		return running{ours, kill, func() error { kill(); return <-done }, 0}, nil
 	}
 	p, err := child.Start(ctx, w.host.config.Role, w.host.childLimits())
 	if err != nil {
-		return nil, nil, nil, err
+		return running{}, err
 	}
-	return p.Conn(), p.Kill, p.Wait, nil
+	return running{p.Conn(), p.Kill, p.Wait, p.PID()}, nil
 }
 
 func (h *Host) settings() []byte {
@@ -198,6 +189,7 @@ func (w *worker) count(s *Stats) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	s.Running += len(l.invocations)
+	s.Machines += l.machines
 }
 
 // finish says that there will be no child again.
@@ -208,8 +200,19 @@ func (w *worker) finish() {
 	close(w.up)
 }
 
-// dismiss ends the child.
-func (w *worker) dismiss() {
+// dismiss ends the child, when what it has in hand is done or a while later.
+func (w *worker) dismiss(later time.Duration) {
+	w.mu.Lock()
+	l := w.life
+	w.mu.Unlock()
+	if l != nil && l.busy() {
+		time.AfterFunc(later, w.stop)
+		return
+	}
+	w.stop()
+}
+
+func (w *worker) stop() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if !w.let {
@@ -244,96 +247,4 @@ func (w *worker) alive(ctx context.Context) (*life, error) {
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-}
-
-// open sends a's program if this life does not have it. l.mu is held.
-func (l *life) open(a *App) *opening {
-	if o := l.opened[a.id]; o != nil {
-		return o
-	}
-	o := &opening{app: a, done: make(chan struct{})}
-	l.opened[a.id] = o
-	head, err := json.Marshal(a.bounds)
-	if err != nil {
-		panic(err) // numbers
-	}
-	var again uint64
-	if a.handlers != nil {
-		again = 1
-	}
-	l.link.send(message{kind: kindOpen, id: a.id, n: again, head: head, body: a.program.Code})
-	if again == 1 {
-		o.answer(nil)
-	}
-	return o
-}
-
-func (o *opening) answer(err error) {
-	select {
-	case <-o.done:
-	default:
-		o.err = err
-		close(o.done)
-	}
-}
-
-// close forgets a program.
-func (l *life) close(a *App) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if o := l.opened[a.id]; o != nil {
-		o.answer(errLost)
-		delete(l.opened, a.id)
-		l.link.send(message{kind: kindClose, id: a.id})
-	}
-}
-
-// receive takes one message of the child's. An error ends the child: it did what
-// no child of ours does.
-func (l *life) receive(m message) error {
-	l.mu.Lock()
-	inv, o := l.invocations[m.id], l.opened[m.id]
-	if m.kind == kindDone || m.kind == kindHead && m.n&flagDone != 0 {
-		delete(l.invocations, m.id)
-	}
-	l.mu.Unlock()
-	switch {
-	case m.kind == kindOpened:
-		if o != nil {
-			return o.receive(m)
-		}
-	case m.kind == kindStuck:
-		if o != nil {
-			o.app.strike(string(m.head))
-		}
-		return errStuck
-	case inv != nil:
-		return inv.receive(m)
-	}
-	return nil
-}
-
-var errStuck = fault.New(fault.Unavailable, "a function did not stop")
-
-// receive takes what the child says of the program.
-func (o *opening) receive(m message) error {
-	if m.n&flagError != 0 {
-		var f failure
-		if err := json.Unmarshal(m.head, &f); err != nil {
-			return err
-		}
-		o.answer(f.err(o.app.bounds, o.app.traces))
-		return nil
-	}
-	var handlers []string
-	if err := json.Unmarshal(m.head, &handlers); err != nil {
-		return err
-	}
-	select {
-	case <-o.done: // opened again
-	default:
-		o.app.handlers = handlers
-		o.answer(nil)
-	}
-	return nil
 }

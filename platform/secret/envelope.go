@@ -106,7 +106,7 @@ func CheckRecipient(text string) error {
 }
 
 func notRecipient(shown string) error {
-	return fault.New(fault.Invalid, "%q is not a recipient", shown).WithHint("a recipient is a public key of age: age1 and 58 letters and digits. A node prints its own at its first start; people make one with age-keygen")
+	return fault.New(fault.Invalid, "%q is not a recipient", shown).WithHint("a recipient is a public key of age: age1 and 58 letters and digits. A node prints its own at its first start; people make one with fazt secret key")
 }
 
 // decode returns the age file in an envelope.
@@ -139,9 +139,13 @@ func Recipients(addr, envelope string) (int, error) {
 }
 
 // Unseal opens the envelope of an address. The error's kind is Forbidden if it was
-// sealed to other keys, else Invalid; see the codes. It never holds a word of what
-// is inside.
+// sealed to other keys, NotFound if id is nil, else Invalid; see the codes. It never
+// holds a word of what is inside.
 func (id *Identity) Unseal(addr, envelope string) (Value, error) {
+	if id == nil {
+		return Value{}, fault.New(fault.NotFound, "there is no key here that could open %s", addr).WithSubject(addr).
+			WithHint("name one with --identity FILE, or make your own: fazt secret key")
+	}
 	raw, err := decode(addr, envelope)
 	if err != nil {
 		return Value{}, err

@@ -145,6 +145,14 @@ func TestCannotSeal(t *testing.T) {
 	if _, err := secret.Seal("secret.a", strings.Repeat("\x01", 32<<10), []string{id.Recipient()}); fault.KindOf(err) != fault.Invalid {
 		t.Error("an envelope is larger than the language takes", err)
 	}
+	if _, err := secret.Join().Unseal("secret.a", ""); fault.KindOf(err) != fault.NotFound {
+		t.Error("nobody opens something", err)
+	}
+	other := newIdentity(t)
+	both := secret.Join(other, id)
+	if v, err := both.Unseal("secret.a", seal(t, "secret.a", "x", id)); err != nil || v.Reveal() != "x" || both.Recipient() != other.Recipient() {
+		t.Error("the second of two keys does not open", err)
+	}
 	twice := seal(t, "secret.a", "x", id, id)
 	if n, err := secret.Recipients("secret.a", twice); n != 1 || err != nil {
 		t.Errorf("one recipient twice counts %d, %v", n, err)

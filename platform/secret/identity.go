@@ -87,7 +87,7 @@ func writeNew(path, text string) error {
 func Load(path string) (*Identity, error) {
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fault.New(fault.NotFound, "there is no identity file %q", path).WithSubject(path).WithHint("make one with age-keygen, or name another")
+		return nil, fault.New(fault.NotFound, "there is no identity file %q", path).WithSubject(path).WithHint("make one, with fazt secret key, or name another")
 	}
 	if err != nil {
 		return nil, fault.Wrap(fault.Unavailable, err, "read the identity file")
@@ -126,6 +126,19 @@ func parseIdentity(path string, text []byte) (*Identity, error) {
 	}
 	id.fingerprint, err = hkdf.Key(sha256.New, []byte(private), nil, "fazt secret fingerprint", sha256.Size)
 	return id, err
+}
+
+// Join is one identity with the keys of several; the first is the one to seal to.
+// Of none it is nil, which opens nothing.
+func Join(ids ...*Identity) *Identity {
+	if len(ids) == 0 {
+		return nil
+	}
+	all := &Identity{recipient: ids[0].recipient, fingerprint: ids[0].fingerprint}
+	for _, id := range ids {
+		all.keys = append(all.keys, id.keys...)
+	}
+	return all
 }
 
 // Recipient is the public half of the first key: what others seal to.

@@ -85,6 +85,9 @@ func TestBackup(t *testing.T) {
 
 // A backup that is not what was written is refused, and nothing is made of it.
 func TestBadBackups(t *testing.T) {
+	if testing.Short() {
+		t.Skip("too slow under the race detector: make test runs it")
+	}
 	ctx := t.Context()
 	for name, spoil := range map[string]func(dir string, m *storage.Manifest){
 		"no manifest": func(dir string, m *storage.Manifest) { os.Remove(dir + "/manifest.json"); *m = storage.Manifest{} },

@@ -107,7 +107,14 @@ func (d *Docs) table(ctx context.Context) (t docTable, err error) {
 	if ready {
 		return t, nil
 	}
-	if err := d.db.Write(ctx, func(tx *sqlite.Tx) error { return d.makeTable(tx, t.name) }); err != nil {
+	err = d.db.Read(ctx, func(tx *sqlite.Tx) error {
+		ready, err = d.complete(tx, t.name)
+		return err
+	})
+	if err == nil && !ready {
+		err = d.db.Write(ctx, func(tx *sqlite.Tx) error { return d.makeTable(tx, t.name) })
+	}
+	if err != nil {
 		return t, err
 	}
 	d.mu.Lock()
@@ -117,9 +124,6 @@ func (d *Docs) table(ctx context.Context) (t docTable, err error) {
 }
 
 func (d *Docs) makeTable(tx *sqlite.Tx, name string) error {
-	if there, err := d.complete(tx, name); there || err != nil {
-		return err
-	}
 	if _, err := tx.Exec(`CREATE TABLE IF NOT EXISTS ` + name + ` (
 		id         INTEGER PRIMARY KEY,
 		owner      TEXT NOT NULL,

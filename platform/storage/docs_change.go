@@ -151,8 +151,8 @@ func (c *Collection) chosen(tx *sqlite.Tx, t docTable, f node, s Selector, part 
 	return nil, c.tooMany()
 }
 
-// maxChange is how many bytes of documents one call changes: the writer waits for
-// it, at 10 ms a MiB.
+// maxChange is how many bytes of documents one call changes: the others wait for
+// it, 9 ms a MiB of text and 57 of small members.
 const maxChange = 40 << 20
 
 func (c *Collection) tooMany() error {

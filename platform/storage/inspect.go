@@ -35,8 +35,7 @@ type TableInfo struct {
 	Rows, Bytes int64
 }
 
-// Inspect counts what the app keeps. Unlike Usage it reads whole tables: about a
-// second for a gigabyte.
+// Inspect counts what the app keeps. Unlike Usage it reads whole tables.
 func (a *App) Inspect(ctx context.Context) (i Inspection, err error) {
 	if i.Usage, err = a.Usage(ctx); err != nil {
 		return i, err

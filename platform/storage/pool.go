@@ -11,9 +11,8 @@ import (
 	"github.com/fazt-sh/fazt/platform/fault"
 )
 
-// idleApps is how many apps stay open although nobody uses them. An open app is
-// up to six file descriptors and about 2 MiB of page cache per connection that
-// was used.
+// idleApps is how many apps stay open although nobody uses them. An open app has
+// at most five connections, each with its descriptors and up to 2 MiB of page cache.
 const idleApps = 64
 
 // Pool holds the apps that are open, each once for all who use it. Its methods

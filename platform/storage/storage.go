@@ -25,8 +25,8 @@ type Options struct {
 
 // Settings are what an app's configuration says of its storage.
 type Settings struct {
-	Durability sqlite.Durability // of every write; takes effect when the app is opened next
-	Storage    int64             // bytes the app may keep, 0 without bound
+	Durability sqlite.Durability // of every write, from when the folder is opened next
+	Storage    int64             // bytes the app may keep, 0 without bound; of SQL from the next opening
 }
 
 // What one item may be, and how much one answer holds. A page ends early where

@@ -40,11 +40,18 @@ func curveOf(name string) (elliptic.Curve, error) {
 	return nil, named{"NotSupportedError", "there is no curve " + name}
 }
 
+// maxKey bounds what is parsed as a key: RSA of 8192 bits takes 4.7 KB, and Go checks
+// that the numbers of a private key fit before anybody can ask how long they are.
+const maxKey = 8 << 10
+
 // privateKey reads argument i, base64 of PKCS #8.
 func privateKey(args []any, i int) (any, error) {
 	der, err := data(args, i)
 	if err != nil {
 		return nil, err
+	}
+	if len(der) > maxKey {
+		return nil, named{"DataError", "the private key is too long"}
 	}
 	key, err := x509.ParsePKCS8PrivateKey(der)
 	if err != nil {
@@ -58,6 +65,9 @@ func publicKey(args []any, i int) (any, error) {
 	der, err := data(args, i)
 	if err != nil {
 		return nil, err
+	}
+	if len(der) > maxKey {
+		return nil, named{"DataError", "the public key is too long"}
 	}
 	key, err := x509.ParsePKIXPublicKey(der)
 	if err != nil {

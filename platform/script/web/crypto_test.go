@@ -242,6 +242,8 @@ for (const [what, name, f] of [
   ["huge RSA", "OperationError", () => s.generateKey({ name: "RSA-PSS", ...rsa, modulusLength: 65536 }, true, ["sign"])],
   ["garbage pkcs8", "DataError", () => s.importKey("pkcs8", bytes(1), { name: "ECDSA", namedCurve: "P-256" }, true, ["sign"])],
   ["point off the curve", "DataError", () => s.importKey("raw", new Uint8Array(65).fill(4), { name: "ECDSA", namedCurve: "P-256" }, true, ["verify"])],
+  ["giant RSA key", "DataError", () => s.importKey("jwk", { kty: "RSA", n: "A".repeat(100000), e: "AQAB" }, { name: "RSA-PSS", hash: "SHA-256" }, true, ["verify"])],
+  ["giant pkcs8", "DataError", () => s.importKey("pkcs8", new Uint8Array(100000), { name: "RSA-PSS", hash: "SHA-256" }, true, ["sign"])],
   ["extractable KDF key", "SyntaxError", () => s.importKey("raw", bytes(1), "HKDF", true, ["deriveBits"])],
   ["JWK for another use", "DataError", () => s.importKey("jwk", { kty: "oct", k: "AQID", use: "enc" }, { name: "HMAC", hash: "SHA-256" }, true, ["sign"])],
   ["JWK of another algorithm", "DataError", () => s.importKey("jwk", { kty: "oct", k: "AQID", alg: "HS512" }, { name: "HMAC", hash: "SHA-256" }, true, ["sign"])],

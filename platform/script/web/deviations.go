@@ -45,6 +45,7 @@ func fetchDeviations() []Deviation {
 		{"fetch/api/response", "a body may be any async iterable of bytes", "more is accepted than the standard asks for", `new Response((async function* () {})()).body instanceof ReadableStream`},
 		{"fetch/api/body", "a multipart form may have text before its first boundary and at most 10000 fields", "nobody's form", ""},
 		{"url", "URL.createObjectURL is missing", "there is nothing that could load such an address", `URL.createObjectURL === undefined`},
+		{"url", "user name, password and host have 2048 characters together at most, a path 4096 segments", "longer ones are no URL; query, fragment and data: addresses may have any length", `!URL.canParse("http://" + "u".repeat(4000) + "@h/") && URL.canParse("http://h/?" + "u".repeat(4000))`},
 		{"urlpattern", "the pattern syntax is that of urlpattern-polyfill 10.1", "as in browsers of 2024; URLPattern.compareComponent is not in the standard any more", ""},
 		{"streams", "streams are web-streams-polyfill 4.3 and run in JavaScript", "a chunk costs some ten microseconds: send large chunks, or a string or bytes where the whole is known", ""},
 		{"encoding", "a TextDecoder of iso-2022-jp forgets its state between pieces", "decode the whole at once", ""},

@@ -35,6 +35,9 @@ func unpart64(s string) ([]byte, error) {
 	if err != nil || s == "" {
 		return nil, named{"DataError", "a member of the JSON Web Key is missing or no base64url"}
 	}
+	if len(b) > 2*maxRSA/8 {
+		return nil, named{"DataError", "a member of the JSON Web Key is too long"}
+	}
 	return b, nil
 }
 

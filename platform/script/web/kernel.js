@@ -57,7 +57,8 @@
     crypto: "Crypto SubtleCrypto crypto",
     clone: "structuredClone",
     channel: "MessageChannel MessagePort",
-    navigation: "Navigator navigator Performance performance queueMicrotask",
+    navigation: "Navigator navigator Performance performance",
+    microtask: "queueMicrotask",
   };
   for (const from in globals) for (const name of globals[from].split(" ")) lazily(name, from);
   hidden(globalThis, "self", globalThis);

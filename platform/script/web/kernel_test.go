@@ -1,6 +1,10 @@
 package web_test
 
 import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"strings"
 	"testing"
 
 	"github.com/fazt-sh/fazt/platform/script/web"
@@ -60,6 +64,26 @@ func TestIntlWaits(t *testing.T) {
 		})
 	}
 	run(t, `test("none", () => is("type", typeof Intl, "undefined"));`)
+}
+
+// What is built is what package.json asks for, and comes with its licence.
+func TestVendoredFilesAreOfTheirVersion(t *testing.T) {
+	raw, err := os.ReadFile("vendor_js/package.json")
+	must(t, err)
+	var wanted struct{ DevDependencies map[string]string }
+	must(t, json.Unmarshal(raw, &wanted))
+	for file, name := range map[string]string{
+		"vendor_js/streams.js": "web-streams-polyfill", "vendor_js/urlpattern.js": "urlpattern-polyfill",
+		"node/buffer.js": "buffer", "node/events.js": "events", "node/path.js": "path-browserify",
+	} {
+		built, err := os.ReadFile(file)
+		must(t, err)
+		if banner := fmt.Sprintf("// %s %s, MIT", name, wanted.DevDependencies[name]); !strings.HasPrefix(string(built), banner) {
+			t.Errorf("%s does not begin with %q: run go generate", file, banner)
+		}
+		_, err = os.Stat("vendor_js/" + name + ".LICENSE")
+		must(t, err)
+	}
 }
 
 func BenchmarkMachine(b *testing.B) {

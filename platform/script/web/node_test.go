@@ -124,6 +124,17 @@ import util from "node:util";
 import assert from "node:assert";
 import strict from "node:assert/strict";
 import process from "node:process";
+import * as timers from "node:timers/promises";
+test("timers", async () => {
+  is("value", await timers.setTimeout(1, "v"), "v");
+  const c = new AbortController();
+  const p = timers.setTimeout(1000, null, { signal: c.signal });
+  c.abort();
+  await rejects("aborted", "AbortError", p);
+  let n = 0;
+  for await (const x of timers.setInterval(1, 5)) if (x === 5 && ++n === 3) break;
+  is("interval", n, 3);
+});
 test("events", async () => {
   const e = new EventEmitter();
   const seen = [];

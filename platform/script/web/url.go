@@ -15,9 +15,61 @@ func urlOperations(ops map[string]Function) {
 	ops["percent"] = func(args []any) (any, error) { return percentDecode(text(args, 0)), nil }
 }
 
+// The library joins authorities and paths piece by piece, so that its time grows with
+// the square of their length: 32 KiB of user names take seconds, which the engine
+// cannot interrupt. So what is beyond these bounds is no URL; the rest of an address
+// may have any length. At the bounds it takes some milliseconds.
+const (
+	maxAuthority = 2048 // a host has 253 characters at most
+	maxSegments  = 4096
+)
+
+// bounded tells whether an address, perhaps relative to another, has an authority
+// and a path that can be parsed in time.
+func bounded(s string) bool {
+	s = strings.NewReplacer("\t", "", "\n", "", "\r", "").Replace(s)
+	s = strings.TrimLeftFunc(s, func(r rune) bool { return r <= ' ' })
+	if i := strings.IndexAny(s, "?#"); i >= 0 {
+		s = s[:i]
+	}
+	if len(s) <= maxAuthority {
+		return true
+	}
+	if strings.Count(s, "/")+strings.Count(s, "\\") > maxSegments {
+		return false
+	}
+	scheme, rest, ok := strings.Cut(s, ":")
+	if !ok || strings.ContainsAny(scheme, "/\\") {
+		scheme, rest = "", s
+	}
+	host := strings.TrimLeft(rest, "/\\")
+	if !special(scheme) && len(rest)-len(host) < 2 {
+		return true // a path
+	}
+	ends := "/"
+	if special(scheme) {
+		ends = "/\\"
+	}
+	if i := strings.IndexAny(host, ends); i >= 0 {
+		host = host[:i]
+	}
+	return len(host) <= maxAuthority
+}
+
+func special(scheme string) bool {
+	switch strings.ToLower(scheme) {
+	case "http", "https", "ws", "wss", "ftp", "file":
+		return true
+	}
+	return false
+}
+
 // parseURL takes an address and perhaps a base, and returns the layout of what
 // they make. No URL is an answer, nil: the prelude throws where the standard does.
 func parseURL(p whatwg.Parser, args []any) any {
+	if !bounded(text(args, 0)) || !bounded(text(args, 1)) {
+		return nil
+	}
 	u, err := p.Parse(text(args, 0))
 	if given(args, 1) {
 		u, err = p.ParseRef(text(args, 1), text(args, 0))
@@ -35,8 +87,21 @@ func setURL(p whatwg.Parser, args []any) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	set(u, text(args, 1), text(args, 2))
+	if name, value := text(args, 1), text(args, 2); fits(name, value) {
+		set(u, name, value)
+	}
 	return layout(u), nil
+}
+
+// fits tells whether a new value keeps an address within the bounds.
+func fits(name, value string) bool {
+	switch name {
+	case "pathname":
+		return strings.Count(value, "/")+strings.Count(value, "\\") <= maxSegments
+	case "search", "hash":
+		return true
+	}
+	return len(value) <= maxAuthority
 }
 
 func set(u *whatwg.Url, name, value string) {

@@ -75,6 +75,21 @@ for (const [href, part, value, want] of [
     is("href", u.href, want);
   });
 }
+test("lengths", () => {
+  const k = 1 << 16;
+  for (const [what, text] of Object.entries({
+    at: "http://" + "@".repeat(k) + "h/", user: "http://" + "u".repeat(k) + "@h/", password: "\thttp:/\n/u:" + "p".repeat(k) + "@h/", "opaque host": "x://" + "a".repeat(k), "backslash in it": "x://a\\" + "a".repeat(k) + "@h",
+    segments: "http://h/" + "a/".repeat(k), "file slashes": "file:" + "/".repeat(k), backslashes: "http:" + "\\a".repeat(k), "no slashes": "http:" + "u".repeat(k) + "@h",
+  })) is(what, URL.canParse(text), false);
+  is("relative", URL.canParse("//" + "u".repeat(k) + "@h", "http://h"), false);
+  is("base", URL.canParse("x", "http://h/" + "a/".repeat(k)), false);
+  for (const [what, text] of Object.entries({ data: "data:text/plain;base64," + "a".repeat(k), path: "https://h/" + "a".repeat(k), query: "https://h/?" + "a/@".repeat(k), hash: "https://h/#" + "/".repeat(k), opaque: "x:" + "a@".repeat(k) })) is(what, URL.parse(text)?.href, text);
+  is("relative path", URL.parse("/" + "a".repeat(k), "http://h")?.href, "http://h/" + "a".repeat(k));
+  const u = new URL("x://h/");
+  u.host = "a".repeat(k);
+  u.pathname = "a/".repeat(k);
+  is("setters", u.href, "x://h/");
+});
 test("origin", () => {
   is("https", new URL("https://h:8443/x").origin, "https://h:8443");
   is("blob", new URL("blob:https://h/id").origin, "https://h");

@@ -7,9 +7,10 @@
 // to know an engine, a request or an app: timers, console and fetch are the
 // engine's.
 //
-// A machine starts with the kernel (Source), which costs some microseconds. Every
-// global but a few is a getter that loads its part (Parts) at first use, so that a
-// function pays for what it touches.
+// A machine starts with the kernel (Source), which costs as much as the empty machine.
+// Every global but a few is a getter that loads its part (Parts) at first use, so that
+// a function pays for what it touches: another 0.5 ms for Request, Response and URL,
+// 0.6 ms for streams.
 package web
 
 import (
@@ -21,6 +22,8 @@ import (
 	"github.com/fazt-sh/fazt/platform/fault"
 )
 
+// The vendored libraries are built to one file each: make vendor-js.
+//
 //go:embed kernel.js parts/*.js vendor_js/*.js
 var prelude embed.FS
 

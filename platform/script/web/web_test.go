@@ -79,8 +79,9 @@ func must(t testing.TB, err error) {
 
 // assertions are what a test script may say.
 const assertions = `
-const timers = []; let clock = 0;
-globalThis.setTimeout = (f, ms = 0) => { timers.push({ at: clock + ms, f }); return timers.length; };
+const timers = []; let clock = 0, ids = 0;
+globalThis.setTimeout = (f, ms = 0) => { timers.push({ at: clock + ms, f, id: ++ids }); return ids; };
+globalThis.clearTimeout = (id) => { for (const t of timers) if (t.id === id) t.f = () => {}; };
 globalThis.__tick = () => { timers.sort((a, b) => a.at - b.at); const t = timers.shift(); if (!t) return false; clock = t.at; t.f(); return true; };
 const show = (v) => { try { return typeof v === "string" ? JSON.stringify(v) : v instanceof Uint8Array ? "bytes[" + v + "]" : typeof v === "object" && v !== null && !(v instanceof Error) ? JSON.stringify(v) : String(v); } catch (e) { return String(v); } };
 const failures = [];

@@ -96,7 +96,6 @@ app "work" {
   cron "g" {
     at       = "@daily"              # ERROR: "@daily" is no schedule: it has 1 field, not 5
     zone     = "europe/berlin"       # ERROR: "europe/berlin" is not a time zone
-    overlap  = "queue"               # ERROR: "cron[\"g\"].overlap" must not be "queue"
     catch_up = true                  # ERROR: "cron[\"g\"].catch_up" must be a text, not true
   }
   cron "h" {

@@ -1,4 +1,4 @@
-// Small globals: who am I, what time is it, a job for the queue.
+// Small globals: who am I, what time is it.
 const { EventTarget } = web.part("event");
 const internal = Symbol();
 
@@ -22,16 +22,4 @@ class Performance extends EventTarget {
   get [Symbol.toStringTag]() { return "Performance"; }
 }
 
-const settled = Promise.resolve();
-function queueMicrotask(callback) {
-  if (typeof callback !== "function") throw new TypeError("queueMicrotask needs a function");
-  settled.then(() => {
-    try {
-      callback();
-    } catch (error) {
-      web.global.reportError(error);
-    }
-  });
-}
-
-return { Navigator, navigator: new Navigator(internal), Performance, performance: new Performance(internal), queueMicrotask };
+return { Navigator, navigator: new Navigator(internal), Performance, performance: new Performance(internal) };

@@ -12,6 +12,7 @@ const shims = {
   buffer: {
     from: "buffer",
     licence: "LICENSE",
+    within: ["base64-js", "ieee754"],
     contents: `import { Buffer, SlowBuffer, INSPECT_MAX_BYTES, kMaxLength } from "buffer/index.js";
       const { atob, btoa, Blob, File } = globalThis;
       const constants = { MAX_LENGTH: kMaxLength, MAX_STRING_LENGTH: 0x1fffffff };
@@ -41,7 +42,7 @@ const shims = {
 async function banner(p) {
   const name = p.package ?? p.from;
   const { version, license } = JSON.parse(await readFile(`node_modules/${name}/package.json`, "utf8"));
-  await copyFile(`node_modules/${name}/${p.licence}`, `${name}.LICENSE`);
+  for (const n of [name, ...(p.within ?? [])]) await copyFile(`node_modules/${n}/${p.licence}`, `${n}.LICENSE`);
   return `// ${name} ${version}, ${license}: see ${name}.LICENSE. Built by build.mjs.`;
 }
 

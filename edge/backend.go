@@ -1,0 +1,359 @@
+package edge
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"io/fs"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/fazt-sh/fazt/edge/function"
+	"github.com/fazt-sh/fazt/platform/applog"
+	"github.com/fazt-sh/fazt/platform/binding"
+	"github.com/fazt-sh/fazt/platform/egress"
+	"github.com/fazt-sh/fazt/platform/fault"
+	"github.com/fazt-sh/fazt/platform/queue"
+	"github.com/fazt-sh/fazt/platform/script"
+	"github.com/fazt-sh/fazt/platform/secret"
+	"github.com/fazt-sh/fazt/platform/sqlite"
+	"github.com/fazt-sh/fazt/platform/storage"
+	"github.com/fazt-sh/fazt/spec"
+)
+
+// backend is what an app that runs code stands on: its program, its data, and what
+// it may reach. It belongs to one release and is closed when no snapshot has that.
+type backend struct {
+	app     spec.App
+	name    string
+	program *script.App
+	store   *storage.App // nil where it keeps nothing
+	jobs    *queue.Store // nil where it has neither queues nor schedules
+	reach   *egress.Client
+	binding *binding.App
+
+	closeJobs func()
+}
+
+// openBackend opens all of it. What fails is the app's own fault.
+func (p *passing) openBackend(ctx context.Context, c *candidate, made *site) (_ *backend, err error) {
+	s, b := p.server, &backend{app: c.app, name: c.object.Name}
+	defer func() {
+		if err != nil {
+			b.close()
+		}
+	}()
+	if err = b.openStore(ctx, s, *c.object); err != nil {
+		return nil, err
+	}
+	if err = p.migrate(ctx, b, *c.object); err != nil {
+		return nil, err
+	}
+	if err = b.bind(ctx, s, made, p.secrets); err != nil {
+		return nil, err
+	}
+	return b, b.openProgram(ctx, s, made)
+}
+
+// migrate brings the app's tables to what its new release needs, while the old one
+// goes on with them: they are only added to, unless their author says otherwise. A
+// release that the node remembers was migrated when it was made.
+func (p *passing) migrate(ctx context.Context, b *backend, object spec.Object) error {
+	if b.app.SQL == nil || b.app.SQL.Migrations == "" || p.desired.Folder == nil || p.desired.Verify {
+		return nil
+	}
+	folder, err := p.desired.Folder(object)
+	if err != nil {
+		return err
+	}
+	files, err := fs.Sub(folder, b.app.SQL.Migrations)
+	if err != nil {
+		return fault.Wrap(fault.Invalid, err, "migrations of %q", object.Addr)
+	}
+	done, err := b.store.SQL(b.app.SQL.Name).Migrate(ctx, files)
+	for _, m := range done {
+		p.server.log.Info("migrated", "component", "edge", "app", object.Addr, "migration", m.Name)
+	}
+	return err
+}
+
+// openProgram has the code run once, as every machine of the release does.
+func (b *backend) openProgram(ctx context.Context, s *Server, made *site) (err error) {
+	program := made.content.Program
+	p := script.Program{Name: b.name, Digest: program.Code}
+	if p.Code, err = s.readBlob(program.Code); err != nil {
+		return err
+	}
+	if p.Map, err = s.readBlob(program.Map); err != nil {
+		return err
+	}
+	r := b.app.Runtime.Filled()
+	b.program, err = s.config.Scripts.Open(ctx, p, script.Bounds{
+		Memory: r.Memory, CPU: millis(r.CPUMS), Wall: millis(r.WallMS), Fresh: r.Fresh, Own: r.Isolation == spec.IsolationOwn,
+		Body: made.policy.Body,
+	})
+	if err != nil {
+		return err
+	}
+	return b.handled()
+}
+
+// handled refuses a program that lacks a handler which the configuration calls.
+func (b *backend) handled() error {
+	for _, need := range []struct {
+		handler string
+		why     string
+		needed  bool
+	}{
+		{"queue", "the app has a queue", len(b.app.Queues) > 0},
+		{"scheduled", "the app has a cron block", len(b.app.Cron) > 0},
+	} {
+		if need.needed && !slices.Contains(b.program.Handlers(), need.handler) {
+			return fault.New(fault.Invalid, "%s has no %s handler, and %s", b.app.Runtime.Entry, need.handler, need.why).
+				WithHint("export default { async %s(…) { … } }, or take the block away", need.handler)
+		}
+	}
+	return nil
+}
+
+// openStore opens the app's folder, and what jobs are kept in.
+func (b *backend) openStore(ctx context.Context, s *Server, object spec.Object) (err error) {
+	if object.Data == "" {
+		return nil
+	}
+	if b.store, err = s.config.Storage.Open(ctx, object.Data, storageSettings(b.app)); err != nil {
+		return err
+	}
+	if len(b.app.Queues)+len(b.app.Cron) == 0 {
+		return nil
+	}
+	if b.jobs, err = s.openJobs(ctx, object.Data, b.store, b.app); err == nil {
+		b.closeJobs = func() { s.closeJobs(object.Data) }
+	}
+	return err
+}
+
+// storageSettings is what an app asks of its storage.
+func storageSettings(app spec.App) storage.Settings {
+	var settings storage.Settings
+	if app.SQL != nil && app.SQL.Filled().Durability == spec.DurabilityNormal {
+		settings.Durability = sqlite.Normal
+	}
+	if app.Limits != nil {
+		settings.Storage = app.Limits.Storage
+	}
+	return settings
+}
+
+// bind makes the table of what the code may reach.
+func (b *backend) bind(ctx context.Context, s *Server, made *site, secrets map[string]spec.Object) (err error) {
+	c := binding.Config{
+		Text: map[string]secret.Value{}, Keys: map[string]*storage.Keys{}, SQL: map[string]*storage.SQL{}, Docs: map[string]*storage.Docs{},
+		Files: map[string]*storage.Files{}, Queues: map[string]binding.Queue{}, Services: map[string]binding.Fetcher{},
+		Assets: map[string]binding.Fetcher{assetsName: assets{made}},
+		Log:    func(l script.Line) { s.logLine(b.name, made.revision[0], l) },
+	}
+	open := opener{identity: s.config.Secrets, secrets: secrets}
+	for name, v := range b.app.Env {
+		if c.Text[name], err = open.value(v); err != nil {
+			return err
+		}
+	}
+	if err := b.bindStores(ctx, &c); err != nil {
+		return err
+	}
+	for _, other := range b.app.Services {
+		c.Services[other.Name] = service{s, other.App}
+	}
+	if b.reach, err = s.openReach(b.app.Egress, open); err != nil {
+		return err
+	}
+	if b.reach != nil {
+		c.Egress = b.reach
+	}
+	b.binding, err = binding.New(c)
+	return err
+}
+
+// assetsName is how code knows the files of its own release.
+const assetsName = "ASSETS"
+
+// bindStores adds what the app keeps.
+func (b *backend) bindStores(ctx context.Context, c *binding.Config) error {
+	for _, kv := range b.app.KV {
+		c.Keys[kv.Name] = b.store.Keys(kv.Name)
+	}
+	if b.app.SQL != nil {
+		c.SQL[b.app.SQL.Name] = b.store.SQL(b.app.SQL.Name)
+	}
+	for _, d := range b.app.Docs {
+		var indexes []storage.Index
+		for _, i := range d.Indexes {
+			indexes = append(indexes, storage.Index{Name: i.Name, On: i.On, Unique: i.Unique})
+		}
+		docs := b.store.Docs(d.Name, indexes)
+		if err := docs.Ensure(ctx); err != nil {
+			return err
+		}
+		c.Docs[d.Name] = docs
+	}
+	for _, f := range b.app.Blobs {
+		c.Files[f.Name] = b.store.Files(f.Name, f.Quota)
+	}
+	for _, q := range b.app.Queues {
+		c.Queues[q.Name] = binding.Queue{Store: b.jobs, Name: q.Name}
+	}
+	return nil
+}
+
+// openReach makes the app's way to other hosts, nil where it has none.
+func (s *Server) openReach(rules []spec.Egress, open opener) (*egress.Client, error) {
+	if len(rules) == 0 {
+		return nil, nil
+	}
+	config := egress.Config{Log: s.log}
+	for _, declared := range rules {
+		declared = declared.Filled()
+		rule := egress.Rule{Host: declared.Host, Methods: declared.Methods, Ports: declared.Ports, Header: map[string]func() string{}}
+		for name, v := range declared.Header {
+			value, err := open.value(v)
+			if err != nil {
+				return nil, err
+			}
+			rule.Header[name] = value.Reveal
+		}
+		config.Rules = append(config.Rules, rule)
+	}
+	return egress.New(config)
+}
+
+// opener opens what is sealed to this node.
+type opener struct {
+	identity *secret.Identity
+	secrets  map[string]spec.Object // by name
+}
+
+// value is a text as it is, or a secret as it is now: an app on an older release
+// gets the value that the newest revision has.
+func (o opener) value(v spec.EnvValue) (secret.Value, error) {
+	if v.Secret == "" {
+		return secret.NewValue(v.Text), nil
+	}
+	object, there := o.secrets[v.Secret]
+	if !there {
+		return secret.Value{}, fault.New(fault.Invalid, "secret.%s is not declared any more", v.Secret).WithHint("declare it, or take it out of the app's block")
+	}
+	var sealed spec.Secret
+	if err := json.Unmarshal(object.Spec, &sealed); err != nil {
+		return secret.Value{}, fault.Wrap(fault.Internal, err, "read the object %s", object.Addr)
+	}
+	if o.identity == nil {
+		return secret.Value{}, fault.New(fault.Unavailable, "this node has no key to open secret.%s with", v.Secret)
+	}
+	return o.identity.Unseal(string(object.Addr), sealed.Envelope)
+}
+
+// close lets go of what was opened.
+func (b *backend) close() {
+	if b.program != nil {
+		b.program.Close()
+	}
+	if b.reach != nil {
+		b.reach.Close()
+	}
+	if b.closeJobs != nil {
+		b.closeJobs()
+	}
+	if b.store != nil {
+		b.store.Close()
+	}
+}
+
+// handler answers requests by the app's code.
+func (b *backend) handler(s *Server, made *site) *function.Handler {
+	return function.New(function.Options{
+		Program: b.program, App: b.name, Release: made.revision[0], Log: s.log, Detail: s.config.Dev,
+		Bind:    func(ctx context.Context, info script.Info) script.Bindings { return b.binding.For(ctx, info) },
+		Visitor: visitorOf,
+	})
+}
+
+// visitorOf is who asked, as the edge has found out.
+func visitorOf(w http.ResponseWriter, r *http.Request) function.Visitor {
+	v := function.Visitor{Scheme: "https", RequestID: newReference()}
+	x, visitor := w.(*exchange)
+	if !visitor {
+		return v // another app of this node, or the node itself
+	}
+	v.Scheme = clientScheme(r, x.snap.trusted)
+	if x.client.IsValid() {
+		v.IP = x.client.String()
+	}
+	return v
+}
+
+// logLine keeps what an app said. It must not hold up who says it.
+func (s *Server) logLine(app, release string, l script.Line) {
+	if s.config.Logs == nil {
+		return
+	}
+	line := applog.Line{Time: cmp.Or(l.Time, time.Now()).UTC(), Level: l.Level, Text: l.Text, Request: l.RequestID, Release: release}
+	if err := s.config.Logs.Write(app, line); err != nil {
+		s.log.Warn("a line of an app is lost", "component", "edge", "app", app, "error", err)
+	}
+}
+
+// assets are the files of a release, as its own code asks for them.
+type assets struct{ site *site }
+
+// Fetch implements binding.Fetcher.
+func (a assets) Fetch(ctx context.Context, q script.Request) (*script.Response, error) {
+	if a.site.files == nil {
+		return nil, fault.New(fault.NotFound, "the app has no files")
+	}
+	return function.Ask(ctx, a.site.files, q)
+}
+
+// service is another app of the node, whatever release of it is served when it is
+// asked.
+type service struct {
+	server *Server
+	addr   spec.Addr
+}
+
+// Fetch implements binding.Fetcher. The snapshot is held until the answer is read.
+func (v service) Fetch(ctx context.Context, q script.Request) (*script.Response, error) {
+	n := v.server.acquire()
+	other := n.sites[v.addr]
+	if other == nil || other.disabled {
+		n.release()
+		return nil, fault.New(fault.Unavailable, "%s is not in service", v.addr)
+	}
+	answer, err := function.Ask(ctx, inner{other}, q)
+	if err != nil {
+		n.release()
+		return nil, err
+	}
+	answer.Body = &held{ReadCloser: answer.Body, release: n.release}
+	return answer, nil
+}
+
+// inner answers for a site by its own routes, without what only strangers meet.
+type inner struct{ site *site }
+
+// ServeHTTP implements function.Answerer.
+func (i inner) ServeHTTP(w http.ResponseWriter, r *http.Request) error {
+	path, _, err := canonicalPath(r.URL)
+	if err != nil {
+		return err
+	}
+	r.URL.Path, r.URL.RawPath = path, ""
+	for _, own := range []string{prefixACME, prefixAuth, prefixFazt} {
+		if strings.HasPrefix(path, own) {
+			return errNothing
+		}
+	}
+	return i.site.route(path).ServeHTTP(w, r)
+}

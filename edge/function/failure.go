@@ -1,0 +1,108 @@
+package function
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/fazt-sh/fazt/platform/fault"
+	"github.com/fazt-sh/fazt/platform/script"
+)
+
+// Failure is a request that a program did not answer. The visitor learns the
+// code and the reference; why is in the app's log, under the same reference.
+type Failure struct {
+	code   string
+	status int
+	ref    string
+	detail string
+	cause  error
+}
+
+// statusGone is for the log alone: the client does not wait for it. The number is
+// nginx's.
+const statusGone = 499
+
+// Status is the HTTP status to answer with: 500 for a fault in the program or
+// below it, 503 for a limit and where no program was free, 413 for the limit of
+// the request's body, 499 where nobody waits for the answer any more.
+func (f *Failure) Status() int { return f.status }
+
+// Code is what machines read: "limit_cpu" and the other limits, "exception",
+// "unavailable", "internal", "gone".
+func (f *Failure) Code() string { return f.code }
+
+// Reference names the request to the visitor and in the log.
+func (f *Failure) Reference() string { return f.ref }
+
+// Detail is the exception with its stack, for the page of an error in dev; it is
+// empty elsewhere.
+func (f *Failure) Detail() string { return f.detail }
+
+// Error implements error.
+func (f *Failure) Error() string { return "the program failed: " + f.cause.Error() }
+
+// Unwrap returns the cause.
+func (f *Failure) Unwrap() error { return f.cause }
+
+// failure classes what went wrong and records it: what the app did in the app's
+// log, what happened below it in the node's.
+func (h *Handler) failure(r *http.Request, v Visitor, b script.Bindings, err error, broken bool) error {
+	f := &Failure{code: "internal", status: http.StatusInternalServerError, ref: v.RequestID, cause: err}
+	thrown, isException := errors.AsType[*script.Exception](err)
+	switch limit := limitOf(err); {
+	case broken, r.Context().Err() != nil, errors.Is(err, errLeft):
+		f.code, f.status = "gone", statusGone
+		return f
+	case isException:
+		f.code = "exception"
+		f.tell(b, traceOf(thrown), h.options.Detail)
+	case limit != "":
+		f.code, f.status = limit, statusOf(limit)
+		f.tell(b, limit+": "+fault.Message(err), h.options.Detail)
+	case fault.KindOf(err) == fault.Unavailable, fault.KindOf(err) == fault.Exhausted:
+		f.code, f.status = "unavailable", http.StatusServiceUnavailable
+	default:
+		h.options.Log.Error("function failed", "component", "function", "app", h.options.App, "release", h.options.Release,
+			"ref", v.RequestID, "method", r.Method, "path", r.URL.Path, "error", err)
+	}
+	return f
+}
+
+// statusOf is the status for a limit: the visitor can do something about one.
+func statusOf(limit string) int {
+	if limit == "limit_body" {
+		return http.StatusRequestEntityTooLarge
+	}
+	return http.StatusServiceUnavailable
+}
+
+// tell writes to the app's own log.
+func (f *Failure) tell(b script.Bindings, text string, detail bool) {
+	b.Log(script.Line{Time: time.Now(), Level: "error", Text: text, RequestID: f.ref})
+	if detail {
+		f.detail = text
+	}
+}
+
+// limitOf is the limit that an error names, empty if it names none.
+func limitOf(err error) string {
+	for e := (*fault.Error)(nil); errors.As(err, &e); err = e.Err {
+		if e.Kind == fault.Exhausted && strings.HasPrefix(e.Subject, "limit_") {
+			return e.Subject
+		}
+		if e.Err == nil {
+			break
+		}
+	}
+	return ""
+}
+
+// traceOf is an exception as developers know it.
+func traceOf(e *script.Exception) string {
+	if e.Stack == "" {
+		return e.Error()
+	}
+	return e.Error() + "\n" + strings.TrimRight(e.Stack, "\n")
+}

@@ -1,0 +1,132 @@
+package binding_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/fazt-sh/fazt/platform/binding"
+	"github.com/fazt-sh/fazt/platform/queue"
+	"github.com/fazt-sh/fazt/platform/script"
+	"github.com/fazt-sh/fazt/platform/storage"
+)
+
+// engine runs programs in this process until the test ends.
+func engine(t testing.TB) *script.Host {
+	t.Helper()
+	h := script.New(script.Config{InProcess: true})
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() {
+		if err := h.Run(ctx); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Cleanup(func() { cancel(); running.Wait() })
+	return h
+}
+
+func load(t testing.TB, h *script.Host, code string) *script.App {
+	t.Helper()
+	a, err := h.Open(t.Context(), script.Program{Name: "test", Code: []byte(code)}, script.Bounds{})
+	if err != nil {
+		t.Fatalf("%v in\n%s", err, code)
+	}
+	t.Cleanup(a.Close)
+	return a
+}
+
+// run runs the body of a handler, and returns what it returned as JSON.
+func (w *world) run(t testing.TB, h *script.Host, body string) string {
+	t.Helper()
+	text, err := w.try(t, h, body)
+	if err != nil {
+		if thrown, ok := errors.AsType[*script.Exception](err); ok {
+			t.Fatalf("%v\n%s\nin\n%s", err, thrown.Stack, body)
+		}
+		t.Fatalf("%v in\n%s", err, body)
+	}
+	return text
+}
+
+func (w *world) try(t testing.TB, h *script.Host, body string) (string, error) {
+	t.Helper()
+	a := load(t, h, "export default { async fetch(request, env, ctx) { const result = await (async () => {\n"+body+
+		"\n})(); return result instanceof Response ? result : new Response(JSON.stringify(result) ?? 'undefined'); } };")
+	resp, err := a.Fetch(t.Context(), script.Request{Method: "GET", URL: "https://notes.test/"}, w.inv)
+	if err != nil {
+		return "", err
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	return string(text), err
+}
+
+// fetcher answers as a function does.
+type fetcher func(ctx context.Context, r script.Request) (*script.Response, error)
+
+func (f fetcher) Fetch(ctx context.Context, r script.Request) (*script.Response, error) {
+	return f(ctx, r)
+}
+
+func text(status int, body string) *script.Response {
+	return &script.Response{Status: status, Header: [][2]string{{"content-type", "text/plain"}}, Body: io.NopCloser(strings.NewReader(body))}
+}
+
+// others gives an app files of its release and another app.
+func others(c *binding.Config, _ *storage.App) {
+	c.Assets = map[string]binding.Fetcher{"ASSETS": fetcher(func(_ context.Context, r script.Request) (*script.Response, error) {
+		return text(200, r.Method+" "+r.URL), nil
+	})}
+	c.Services = map[string]binding.Fetcher{"OTHER": fetcher(func(_ context.Context, r script.Request) (*script.Response, error) {
+		body := []byte{}
+		if r.Body != nil {
+			body, _ = io.ReadAll(r.Body)
+		}
+		return text(200, string(body)), nil
+	})}
+}
+
+// Every example of the reference does what it says: each throws if it does not.
+func TestExamplesOfTheReference(t *testing.T) {
+	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "reference", "bindings.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	h, examples := engine(t), strings.Split(string(page), "```js\n")[1:]
+	if len(examples) < 7 {
+		t.Fatalf("the page has %d examples", len(examples))
+	}
+	for _, e := range examples {
+		code, _, _ := strings.Cut(e, "```")
+		w := open(t, others)
+		if strings.Contains(code, "async function queue(") {
+			w.consume(t, h, code)
+			continue
+		}
+		w.run(t, h, code)
+	}
+}
+
+// consume runs a consumer of two messages, the second of which has come too often.
+func (w *world) consume(t *testing.T, h *script.Host, code string) {
+	t.Helper()
+	batch := &queue.Batch{Queue: "MAIL", Jobs: []queue.Job{{ID: 1, Body: []byte(`1`), Attempts: 1}, {ID: 2, Body: []byte(`2`), Attempts: 4}}}
+	e, err := binding.Event(queue.Delivery{Batch: batch}, script.Info{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	result, err := load(t, h, code+"\nexport default { queue };").Event(t.Context(), e, w.inv)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := binding.Answer(result, batch)
+	if err != nil || len(a.Ack) != 1 || a.Ack[0] != 2 || a.Retry[1].Seconds() != 60 {
+		t.Errorf("the consumer decided %+v, %v: %s", a, err, result)
+	}
+}
