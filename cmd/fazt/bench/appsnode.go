@@ -135,17 +135,19 @@ func (n *appsNode) counted() (*server, error) {
 // sayCounts prints what an invocation and a transaction of the last round were on
 // average.
 func (n *appsNode) sayCounts(row string) {
-	per := func(what, of string) float64 { return n.last["fazt_app_"+what] / max(n.last["fazt_app_"+of], 1) }
-	if n.last["fazt_app_invocations_total"] == 0 {
+	per := func(what, of string) float64 { return n.last["fazt_"+what] / max(n.last["fazt_"+of], 1) }
+	if n.last["fazt_code_invocations_total"] == 0 {
 		fmt.Printf("       %s: the node does not count invocations\n", row)
 		return
 	}
 	fmt.Printf("       %s: %.0f invocations, %.2f host calls each; %.0f transactions, %.1f writes each; %.1f messages in a frame to the child, %.1f from it\n",
-		row, n.last["fazt_app_invocations_total"], per("host_calls_total", "invocations_total"), n.last["fazt_app_transactions_total"], per("writes_total", "transactions_total"),
-		per("messages_out_total", "frames_out_total"), per("messages_in_total", "frames_in_total"))
+		row, n.last["fazt_code_invocations_total"], per("code_host_calls_total", "code_invocations_total"),
+		n.last["fazt_app_transactions_total"], per("app_writes_total", "app_transactions_total"),
+		per(`code_messages_total{to="child"}`, `code_frames_total{to="child"}`), per(`code_messages_total{to="node"}`, `code_frames_total{to="node"}`))
 }
 
-// counts are the node's metrics, those of a name added up over their labels.
+// counts are the node's metrics, by their names with labels; those of apps are
+// added up by the bare name.
 func (n *appsNode) counts() (map[string]float64, error) {
 	client := &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{DisableKeepAlives: true,
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
@@ -163,7 +165,7 @@ func (n *appsNode) counts() (map[string]float64, error) {
 	all := map[string]float64{}
 	for line := range strings.Lines(string(src)) {
 		name, value, _ := strings.Cut(strings.TrimSpace(line), " ")
-		name, _, _ = strings.Cut(name, "{")
+		name, _, _ = strings.Cut(name, "{app=")
 		number, _ := strconv.ParseFloat(value, 64)
 		all[name] += number
 	}
