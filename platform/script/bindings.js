@@ -146,7 +146,6 @@ class Port {
     this.name = name;
     this.call = call;
     this.more = more;
-    Object.freeze(this);
   }
   send(method, args, body = null) {
     return this.call(method, this.more ? { ...args, ...this.more } : args, body);
@@ -185,6 +184,14 @@ async function kvValue(type, v, body) {
   return type === "json" ? JSON.parse(s) : s;
 }
 
+// The plain forms of get, put and insert are most of all calls, and have one promise:
+// each await more costs as much as a short function.
+function kvText({ value, body }) {
+  return value === null ? null : body === null && value.text !== undefined ? value.text : kvValue("text", value, body);
+}
+
+function nothing() {}
+
 class KV {
   #port;
   constructor(port) {
@@ -215,7 +222,11 @@ class KV {
     }
     return found;
   }
-  async get(key, o) {
+  get(key, o) {
+    if (o === undefined && typeof key === "string") return this.#port.send("get", { key }).then(kvText);
+    return this.#get(key, o);
+  }
+  async #get(key, o) {
     if (Array.isArray(key)) return this.getMany(key, o);
     return (await this.#read("get", key, o)).value;
   }
@@ -241,7 +252,12 @@ class KV {
     };
     return (await this.#port.send("put", args, body)).value;
   }
-  async put(key, value, o) {
+  put(key, value, o) {
+    if (o === undefined && typeof key === "string" && typeof value === "string" && value.length <= INLINE)
+      return this.#port.send("put", { key, text: value }).then(nothing);
+    return this.#put(key, value, o);
+  }
+  async #put(key, value, o) {
     await this.#write("put", key, value, o, {});
   }
   // putIfVersion writes where the version is still the one that was read, 0 for a
@@ -753,6 +769,18 @@ class Found {
   }
 }
 
+const valueOf = ({ value }) => value;
+const firstOf = ({ value }) => value[0];
+
+// quietly is the JSON of a value, or undefined where somebody has to say why not.
+function quietly(v) {
+  try {
+    return JSON.stringify(v);
+  } catch {
+    return undefined;
+  }
+}
+
 class Collection {
   #port;
   #name;
@@ -780,7 +808,13 @@ class Collection {
     if (!isRecord(v)) refuse(what, `wants the id of a document or a filter, not ${show(v)}`);
     return { filter: filter(what, v), ...more };
   }
-  async insert(doc) {
+  insert(doc) {
+    const s = isRecord(doc) && !this.#port.more ? quietly(doc) : undefined;
+    if (s === undefined) return this.#insert(doc);
+    // A document is written once, and not again with the call.
+    return this.#port.call("insert", `{"collection":${JSON.stringify(this.#name)},"docs":[${s}]}`, null).then(firstOf);
+  }
+  async #insert(doc) {
     return (await this.#send("insert", { docs: [this.#document(`${this.#what("insert")}: document`, doc)] }))[0];
   }
   async insertMany(docs) {
@@ -788,8 +822,12 @@ class Collection {
     if (!Array.isArray(docs)) refuse(what, `must be an array, not ${show(docs)}`);
     return this.#send("insert", { docs: docs.map((d, i) => this.#document(`${what}[${i}]`, d)) });
   }
-  async get(id) {
-    return this.#send("get", { id: text(`${this.#what("get")}: id`, id) });
+  get(id) {
+    if (typeof id === "string") return this.#port.send("get", { collection: this.#name, id }).then(valueOf);
+    return this.#refuse(id);
+  }
+  async #refuse(id) {
+    text(`${this.#what("get")}: id`, id);
   }
   find(where, o) {
     const what = this.#what("find");

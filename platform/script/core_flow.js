@@ -95,7 +95,7 @@ function call(inv, target, method, args, body) {
       flags = F_BODY;
       stream = body;
     }
-    send(CALL, inv, sub, flags, `${target}\0${method}\0${stringify(args) ?? "null"}`, data);
+    send(CALL, inv, sub, flags, `${target}\0${method}\0${typeof args === "string" ? args : (stringify(args) ?? "null")}`, data);
     (inv.calls ??= new Map()).set(sub, { resolve, reject });
     if (stream !== null) pour(inv, sub, stream).catch(() => post(BODY, inv.id, sub, F_END + F_ERROR));
   });

@@ -27,6 +27,9 @@ const (
 // bounded tells whether an address, perhaps relative to another, has an authority
 // and a path that can be parsed in time.
 func bounded(s string) bool {
+	if len(s) <= maxAuthority {
+		return true // as most are: what follows costs more than parsing them
+	}
 	s = strings.NewReplacer("\t", "", "\n", "", "\r", "").Replace(s)
 	s = strings.TrimLeftFunc(s, func(r rune) bool { return r <= ' ' })
 	if i := strings.IndexAny(s, "?#"); i >= 0 {
