@@ -6,7 +6,9 @@ import (
 )
 
 // UseBindings has machines of this process get other factories.
-func UseBindings(source string) { bindingsSource = source }
+func UseBindings(source string) {
+	bindingsSource, keysSource, sqlSource, docsSource, blobsSource, fetchSource = source, "", "", "", "", ""
+}
 
 // Mapped maps the places in a text by a source map.
 func Mapped(name string, sourceMap []byte, text string) string {
