@@ -103,7 +103,7 @@ class Collection {
     const s = isRecord(doc) && !this.#port.more ? quietly(doc) : undefined;
     if (s === undefined) return this.#insert(doc);
     // A document is written once, and not again with the call.
-    return this.#port.call("insert", `{"collection":${JSON.stringify(this.#name)},"docs":[${s}]}`, null).then(firstOf);
+    return this.#port.call("insert", null, null, `{"collection":${JSON.stringify(this.#name)},"docs":[${s}]}`).then(firstOf);
   }
   async #insert(doc) {
     return (await this.#send("insert", { docs: [this.#document(`${this.#what("insert")}: document`, doc)] }))[0];

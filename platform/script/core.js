@@ -197,7 +197,7 @@ function envOf(inv) {
   const env = assign({}, words);
   for (let i = 0; i < bound.length; i++) {
     const b = bound[i];
-    env[b.name] = b.make(b.name, b.value, (method, args, body = null) => call(inv, b.name, method, args, body));
+    env[b.name] = b.make(b.name, b.value, (method, args, body = null, json) => call(inv, b.name, method, args, body, json));
   }
   return env;
 }

@@ -28,9 +28,14 @@ const (
 // and a path that can be parsed in time.
 func bounded(s string) bool {
 	if len(s) <= maxAuthority {
-		return true // as most are: what follows costs more than parsing them
+		return true // and most are: nothing of them need be looked at
 	}
-	s = strings.NewReplacer("\t", "", "\n", "", "\r", "").Replace(s)
+	s = strings.Map(func(r rune) rune {
+		if r == '\t' || r == '\n' || r == '\r' {
+			return -1
+		}
+		return r
+	}, s)
 	s = strings.TrimLeftFunc(s, func(r rune) bool { return r <= ' ' })
 	if i := strings.IndexAny(s, "?#"); i >= 0 {
 		s = s[:i]
