@@ -146,7 +146,6 @@ class Port {
     this.name = name;
     this.call = call;
     this.more = more;
-    Object.freeze(this);
   }
   send(method, args, body = null) {
     return this.call(method, this.more ? { ...args, ...this.more } : args, body);

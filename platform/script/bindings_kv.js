@@ -24,6 +24,14 @@ async function kvValue(type, v, body) {
   return type === "json" ? JSON.parse(s) : s;
 }
 
+// The plain forms of get, put and insert are most of all calls, and have one promise:
+// each await more costs as much as a short function.
+function kvText({ value, body }) {
+  return value === null ? null : body === null && value.text !== undefined ? value.text : kvValue("text", value, body);
+}
+
+function nothing() {}
+
 class KV {
   #port;
   constructor(port) {
@@ -54,7 +62,11 @@ class KV {
     }
     return found;
   }
-  async get(key, o) {
+  get(key, o) {
+    if (o === undefined && typeof key === "string") return this.#port.send("get", { key }).then(kvText);
+    return this.#get(key, o);
+  }
+  async #get(key, o) {
     if (Array.isArray(key)) return this.getMany(key, o);
     return (await this.#read("get", key, o)).value;
   }
@@ -80,7 +92,12 @@ class KV {
     };
     return (await this.#port.send("put", args, body)).value;
   }
-  async put(key, value, o) {
+  put(key, value, o) {
+    if (o === undefined && typeof key === "string" && typeof value === "string" && value.length <= INLINE)
+      return this.#port.send("put", { key, text: value }).then(nothing);
+    return this.#put(key, value, o);
+  }
+  async #put(key, value, o) {
     await this.#write("put", key, value, o, {});
   }
   // putIfVersion writes where the version is still the one that was read, 0 for a

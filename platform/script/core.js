@@ -195,7 +195,10 @@ const auth = freeze({
 
 function envOf(inv) {
   const env = assign({}, words);
-  for (const b of bound) env[b.name] = b.make(b.name, b.value, (method, args, body = null) => call(inv, b.name, method, args, body));
+  for (let i = 0; i < bound.length; i++) {
+    const b = bound[i];
+    env[b.name] = b.make(b.name, b.value, (method, args, body = null, json) => call(inv, b.name, method, args, body, json));
+  }
   return env;
 }
 
@@ -265,8 +268,11 @@ function begin(id, flags, head, body) {
   flush(inv);
   if (flags & F_EVENT) return happen(inv, body);
   const fields = inv.fields;
-  const headers = [];
-  for (let i = 6; i < fields.length; i += 2) headers.push([fields[i], fields[i + 1]]);
+  const headers = () => {
+    const pairs = [];
+    for (let i = 6; i < fields.length; i += 2) pairs.push([fields[i], fields[i + 1]]);
+    return pairs;
+  };
   let content = null;
   if (flags & F_BODY) content = flags & F_END ? (flags & F_BYTES ? fromBase64(body) : body) : incoming(inv, 0);
   const request = web.request({ method: fields[0], url: fields[1], headers, body: content, signal: () => inv.signal });
@@ -292,7 +298,7 @@ function respond(inv, response) {
   if (!isResponse(response)) throw new TypeError(`the handler returned ${response === undefined ? "nothing" : "no Response"}`);
   const { status, headers, body } = web.responseParts(response);
   let head = "";
-  for (const [name, value] of headers) head += (head === "" ? "" : "\0") + name + "\0" + value;
+  for (let i = 0; i < headers.length; i++) head += (i === 0 ? "" : "\0") + headers[i][0] + "\0" + headers[i][1];
   inv.answered = true;
   if (body === null || typeof body === "string" || body instanceof Uint8Array) return respondWhole(inv, status, head, body);
   if (factories.uploads?.has(body)) head += (head === "" ? "" : "\0") + "fazt-upload\x001"; // edge/function knows what that means
