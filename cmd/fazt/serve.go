@@ -268,7 +268,7 @@ func (n *node) Run(ctx context.Context) error {
 	life := context.WithoutCancel(ctx)
 	loop := start(life, n.runLoop)
 	janitor := start(life, func(ctx context.Context) error {
-		return n.ground.Run(ctx, platform.Files{Digests: digestsOf, Damaged: func(d blob.Digest) { n.loop.Damaged(string(d)) }})
+		return n.ground.Run(ctx, platform.Files{Digests: digestsOf, Data: dataOf, Damaged: func(d blob.Digest) { n.loop.Damaged(string(d)) }})
 	})
 	serving := start(life, n.edge.Run)
 	health := start(life, n.watchHealth)
