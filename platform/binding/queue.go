@@ -16,22 +16,22 @@ type Queue interface {
 	Send(ctx context.Context, messages ...queue.Message) ([]int64, error)
 }
 
-// job is a message as bindings.js sends it. Its body is the text of a JSON value.
+// job is a message as bindings.js sends it.
 type job struct {
-	Body     string `json:"body"`
-	Delay    int64  `json:"delay"` // seconds
-	Unique   string `json:"unique"`
-	Priority int    `json:"priority"`
+	Body     json.RawMessage `json:"body"`
+	Delay    int64           `json:"delay"` // seconds
+	Unique   string          `json:"unique"`
+	Priority int             `json:"priority"`
 }
 
 func (j job) message() (queue.Message, error) {
 	if j.Delay < 0 || j.Delay > century {
 		return queue.Message{}, fault.New(fault.Invalid, "delaySeconds is out of range")
 	}
-	if !json.Valid([]byte(j.Body)) {
-		return queue.Message{}, fault.New(fault.Invalid, "the body is no JSON")
+	if len(j.Body) == 0 {
+		return queue.Message{}, fault.New(fault.Invalid, "the message has no body")
 	}
-	return queue.Message{Body: []byte(j.Body), Delay: time.Duration(j.Delay) * time.Second, Key: j.Unique, Priority: j.Priority}, nil
+	return queue.Message{Body: j.Body, Delay: time.Duration(j.Delay) * time.Second, Key: j.Unique, Priority: j.Priority}, nil
 }
 
 // queueMethods is the shape of Cloudflare's Queues.
