@@ -53,14 +53,14 @@ func (o cronListOut) WriteText(w *op.Screen) error {
 }
 
 type cronRunIn struct {
-	App  string        `arg:"" help:"name of the app" json:"app"`
-	Cron string        `arg:"" help:"the cron block" json:"cron"`
-	Wait time.Duration `placeholder:"1m" help:"wait so long for its end, and say how it was" json:"wait"`
+	App  string `arg:"" help:"name of the app" json:"app"`
+	Cron string `arg:"" help:"the cron block" json:"cron"`
+	Wait bool   `help:"wait for its end, and say how it was" json:"wait"`
 }
 
 type cronRunOut struct {
 	Cron string   `json:"cron"`
-	Run  *runView `json:"run,omitempty"` // nil: nobody waited, or not long enough
+	Run  *runView `json:"run,omitempty"` // nil: nobody waited
 }
 
 // WriteText says how it went, as far as somebody waited.
@@ -101,7 +101,7 @@ func cronOps(n *node) []op.Op {
 		op.New(op.Row{
 			Name: "cron run", Group: groupData, Summary: "run a schedule of an app now", Effect: op.Change, Since: "0.4.0",
 			Detail:   "Beside its own moments, which stay what they are.",
-			Examples: []op.Example{{Command: "cron run notes digest --wait 1m"}},
+			Examples: []op.Example{{Command: "cron run notes digest --wait"}},
 			Exits:    map[int]string{1: "with --wait: it failed", 5: "it is running", 6: "there is no such app or cron block"},
 		}, on(n, func(ctx context.Context, n *node, in cronRunIn) (cronRunOut, error) { return n.cronRun(ctx, in) })),
 	}
@@ -140,16 +140,15 @@ func (n *node) cronRun(ctx context.Context, in cronRunIn) (cronRunOut, error) {
 	if err := b.Jobs.Trigger(ctx, in.Cron); err != nil {
 		return out, err
 	}
-	late := time.NewTimer(in.Wait)
-	defer late.Stop()
+	if !in.Wait {
+		return out, nil
+	}
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return out, fault.Wrap(fault.Unavailable, ctx.Err(), "wait for %q", in.Cron)
-		case <-late.C:
-			return out, nil
 		case <-tick.C:
 		}
 		runs, err := b.Jobs.History(ctx, in.Cron, 1)

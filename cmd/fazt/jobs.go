@@ -56,7 +56,7 @@ type queueIn struct {
 
 type queuePeekIn struct {
 	queueIn
-	State string `default:"dead" enum:"dead,ready,delayed,running,all" help:"jobs in this state: dead ones have failed too often" json:"state"`
+	Only  string `default:"dead" enum:"dead,ready,delayed,running,all" help:"jobs that are so: dead ones have failed too often" json:"only"`
 	Limit int    `default:"20" help:"how many, at most 1000" json:"limit"`
 	After int64  `placeholder:"ID" help:"go on behind this job" json:"after"`
 }
@@ -82,7 +82,7 @@ type queuePeekOut struct {
 func (o queuePeekOut) WriteText(w *op.Screen) error {
 	if len(o.Jobs) == 0 {
 		in, _ := w.In.(queuePeekIn)
-		return w.Printf("no %s jobs in %s\n", in.State, in.Queue)
+		return w.Printf("no %s jobs in %s\n", in.Only, in.Queue)
 	}
 	columns := []op.Column{{Name: "ID", Right: true, Keep: true}, {Name: "STATE"}, {Name: "SENT"}, {Name: "TRIES", Right: true}, {Name: "ERROR", Keep: true}, {Name: "BODY"}}
 	var rows [][]string
@@ -124,7 +124,7 @@ func queueOps(n *node) []op.Op {
 		}, on(n, func(ctx context.Context, n *node, in jobsIn) (queueListOut, error) { return n.queueList(ctx, in.App) })),
 		op.New(op.Row{
 			Name: "queue peek", Group: groupData, Summary: "look at the jobs of a queue, those that failed first of all", Effect: op.Read, Since: "0.4.0",
-			Examples: []op.Example{{Command: "queue peek notes thumbnails"}, {Command: "queue peek notes thumbnails --state all --json"}}, Exits: missing,
+			Examples: []op.Example{{Command: "queue peek notes thumbnails"}, {Command: "queue peek notes thumbnails --only all --json"}}, Exits: missing,
 		}, on(n, func(ctx context.Context, n *node, in queuePeekIn) (queuePeekOut, error) { return n.queuePeek(ctx, in) })),
 		op.New(op.Row{
 			Name: "queue retry", Group: groupData, Summary: "have jobs delivered again that failed too often", Effect: op.Change, Since: "0.4.0",
@@ -196,10 +196,10 @@ func (n *node) queuePeek(ctx context.Context, in queuePeekIn) (queuePeekOut, err
 		return out, err
 	}
 	defer b.Close()
-	if in.State == "all" {
-		in.State = ""
+	if in.Only == "all" {
+		in.Only = ""
 	}
-	list, err := b.Jobs.Jobs(ctx, in.Queue, in.State, in.After, min(max(in.Limit, 1), 1000))
+	list, err := b.Jobs.Jobs(ctx, in.Queue, in.Only, in.After, min(max(in.Limit, 1), 1000))
 	for _, j := range list {
 		out.Jobs = append(out.Jobs, jobView{j.ID, j.State, j.Sent, j.Due, j.Attempts, j.Error, j.Key, j.Priority, viewOfBytes(j.Body)})
 	}
