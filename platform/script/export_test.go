@@ -148,3 +148,9 @@ func Idle(code string) (before, after int, err error) {
 	e.running.Wait()
 	return before, len(e.programs[1].machines), nil
 }
+
+// Crew returns what runs host calls.
+func Crew() func(func()) { return newCrew().do }
+
+// CrewGone waits longer than a goroutine of a crew does.
+func CrewGone() { time.Sleep(2 * idleCrew) }

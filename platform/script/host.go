@@ -31,6 +31,7 @@ type Host struct {
 	ids     atomic.Uint64
 	refuges atomic.Int32
 	stats   counters
+	crew    crew
 
 	hiring  sync.Mutex // guards sharing
 	sharing bool       // the shared worker was employed
@@ -46,7 +47,7 @@ func New(c Config) *Host {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	h := &Host{config: c, hire: make(chan *worker), gone: make(chan struct{}), apps: map[*App]bool{}}
+	h := &Host{config: c, hire: make(chan *worker), gone: make(chan struct{}), apps: map[*App]bool{}, crew: newCrew()}
 	h.shared = newWorker(h, "shared")
 	return h
 }

@@ -30,7 +30,7 @@ func (inv *invocation) call(m message) error {
 	}
 	inv.calls[m.sub] = hc
 	inv.app.host.stats.calls.Add(1)
-	go inv.answer(m.sub, c, hc)
+	inv.app.host.crew.do(func() { inv.answer(m.sub, c, hc) })
 	return nil
 }
 
