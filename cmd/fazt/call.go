@@ -41,7 +41,7 @@ func (o callOut) WriteText(w *op.Screen) error {
 	if o.Status >= 400 {
 		line = w.Paint(op.Red, line)
 	}
-	w.Printf("%d %s, %s\n", o.Status, line, o.Took.Round(time.Millisecond))
+	w.Printf("%d %s, %s\n", o.Status, line, took(o.Took))
 	for _, h := range o.Headers {
 		if in.Include {
 			w.Printf("%s: %s\n", h[0], h[1])

@@ -69,9 +69,9 @@ func (o cronRunOut) WriteText(w *op.Screen) error {
 	case o.Run == nil:
 		return w.Printf("%s runs; how it went is in: fazt cron list\n", o.Cron)
 	case o.Run.Error != "":
-		return w.Printf("%s %s after %s: %s\n", o.Cron, redRun(w, o.Run.Outcome), o.Run.Ended.Sub(o.Run.Began).Round(time.Millisecond), o.Run.Error)
+		return w.Printf("%s %s after %s: %s\n", o.Cron, redRun(w, o.Run.Outcome), took(o.Run.Ended.Sub(o.Run.Began)), o.Run.Error)
 	}
-	return w.Printf("%s %s after %s\n", o.Cron, o.Run.Outcome, o.Run.Ended.Sub(o.Run.Began).Round(time.Millisecond))
+	return w.Printf("%s %s after %s\n", o.Cron, o.Run.Outcome, took(o.Run.Ended.Sub(o.Run.Began)))
 }
 
 // Exit is 1 for a run that failed.

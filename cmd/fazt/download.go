@@ -84,7 +84,7 @@ func downloadOp[In any](n *node, row op.Row, run func(context.Context, *node, In
 		return op.NewStream[In, chunkView](row, nil)
 	}
 	return op.NewStream(row, func(ctx context.Context, in In, emit func(chunkView) error) error {
-		w := bufio.NewWriterSize(&chunks{emit: emit}, pieceSize)
+		w := bufio.NewWriterSize(&pieces{emit: emit}, pieceSize)
 		if err := run(ctx, n, in, w); err != nil {
 			return err
 		}
@@ -92,14 +92,14 @@ func downloadOp[In any](n *node, row op.Row, run func(context.Context, *node, In
 	})
 }
 
-// chunks sends what is written to it.
-type chunks struct {
+// pieces sends what is written to it.
+type pieces struct {
 	emit   func(chunkView) error
 	offset int64
 }
 
 // Write implements io.Writer.
-func (c *chunks) Write(b []byte) (int, error) {
+func (c *pieces) Write(b []byte) (int, error) {
 	for sent := 0; sent < len(b); {
 		part := b[sent:min(len(b), sent+pieceSize)]
 		if err := c.emit(chunkView{c.offset, part}); err != nil {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -13,6 +14,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -79,14 +81,31 @@ func (s *shelf) list(app string) ([]backupView, error) {
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, shelfFault(err)
 		}
-		for _, e := range slices.Backward(entries) {
+		var ids []string
+		for _, e := range entries {
 			stamp, is := strings.CutSuffix(e.Name(), backupEnding)
 			if id := folder + "/" + stamp; is && backupForm.MatchString(id) {
-				list = append(list, s.known(id))
+				ids = append(ids, id)
 			}
+		}
+		slices.SortFunc(ids, func(a, b string) int { return -byAge(a, b) })
+		for _, id := range ids {
+			list = append(list, s.known(id))
 		}
 	}
 	return list, nil
+}
+
+// byAge orders backups of an app, the oldest first: those of one second have numbers.
+func byAge(a, b string) int {
+	order := func(id string) (stamp string, number int) {
+		stamp, rest, _ := strings.Cut(id[strings.IndexByte(id, '/')+1:], "-")
+		number, _ = strconv.Atoi(rest)
+		return stamp, number
+	}
+	stampA, numberA := order(a)
+	stampB, numberB := order(b)
+	return cmp.Or(strings.Compare(stampA, stampB), cmp.Compare(numberA, numberB))
 }
 
 // known is what lies beside a backup; where that is lost, what the file says.
