@@ -75,7 +75,10 @@ type clients struct {
 }
 
 // write begins n clients with so many writes a second together.
-func (p *process) write(n, rate int) *clients {
+func (p *process) write(n, rate int) *clients { return p.writeAs(n, rate, 0) }
+
+// writeAs is write with words that no other turn has.
+func (p *process) writeAs(n, rate, turn int) *clients {
 	c := &clients{stop: make(chan struct{})}
 	for i := range n {
 		c.group.Go(func() {
@@ -89,7 +92,7 @@ func (p *process) write(n, rate int) *clients {
 					return
 				case <-tick.C:
 				}
-				c.one(v, fmt.Sprintf("w%d-%d", i, number))
+				c.one(v, fmt.Sprintf("w%d-%d-%d", turn, i, number))
 			}
 		})
 	}
