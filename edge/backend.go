@@ -54,7 +54,10 @@ func (p *passing) openBackend(ctx context.Context, c *candidate, made *site) (_ 
 	if err = b.bind(ctx, s, made, p.secrets); err != nil {
 		return nil, err
 	}
-	return b, b.openProgram(ctx, s, made)
+	if err = b.openProgram(ctx, s, made); err != nil {
+		return nil, p.mistakes(*c.object, c.app).started(err)
+	}
+	return b, nil
 }
 
 // migrate brings the app's tables to what its new release needs, while the old one
@@ -89,7 +92,10 @@ func (p *passing) migrate(ctx context.Context, b *backend, object spec.Object) e
 	for _, m := range done {
 		p.server.log.Info("migrated", "component", "edge", "app", object.Addr, "migration", m.Name)
 	}
-	return err
+	if err != nil {
+		return p.mistakes(object, b.app).migrated(err)
+	}
+	return nil
 }
 
 // missing is the first migration of a release that was not applied, empty if all
@@ -299,10 +305,26 @@ func (b *backend) close() {
 // handler answers requests by the app's code.
 func (b *backend) handler(s *Server, made *site) *function.Handler {
 	return function.New(function.Options{
-		Program: b.program, App: b.name, Release: made.revision[0], Log: s.log, Detail: s.config.Dev,
+		Program: b.program, App: b.name, Release: made.revision[0], Log: s.log, Dev: s.development(made),
 		Bind:    func(ctx context.Context, info script.Info) script.Bindings { return b.binding.For(ctx, info) },
 		Visitor: visitorOf,
 	})
+}
+
+// development is what developers see of an app's code beside its answers, nil where
+// there are none.
+func (s *Server) development(made *site) *function.Dev {
+	if !s.config.Dev {
+		return nil
+	}
+	places := made.content.Program.Map
+	return &function.Dev{Snippet: reloadSnippet(made.key), Excerpt: func(stack string) string {
+		sourceMap, err := s.readBlob(places)
+		if err != nil {
+			return ""
+		}
+		return excerpt(sourceMap, stack)
+	}}
 }
 
 // visitorOf is who asked, as the edge has found out.
@@ -321,10 +343,13 @@ func visitorOf(w http.ResponseWriter, r *http.Request) function.Visitor {
 
 // logLine keeps what an app said. It must not hold up who says it.
 func (s *Server) logLine(app, release string, l script.Line) {
+	line := applog.Line{Time: cmp.Or(l.Time, time.Now()).UTC(), Level: l.Level, Text: l.Text, Request: l.RequestID, Release: release}
+	if s.config.Said != nil {
+		s.config.Said(app, line)
+	}
 	if s.config.Logs == nil {
 		return
 	}
-	line := applog.Line{Time: cmp.Or(l.Time, time.Now()).UTC(), Level: l.Level, Text: l.Text, Request: l.RequestID, Release: release}
 	if err := s.config.Logs.Write(app, line); err != nil {
 		s.log.Warn("a line of an app is lost", "component", "edge", "app", app, "error", err)
 	}

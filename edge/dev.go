@@ -1,6 +1,7 @@
 package edge
 
 import (
+	_ "embed"
 	"fmt"
 	"html"
 	"io"
@@ -30,14 +31,10 @@ const (
 )
 
 // reloadSource asks with the release the page was made from, so that a publish
-// between two connections is not missed.
-const reloadSource = `(() => {
-  const have = document.currentScript.dataset.release;
-  const stream = new EventSource("` + reloadPath + `?have=" + have);
-  stream.addEventListener("reload", () => { stream.close(); location.reload(); });
-  addEventListener("pagehide", () => stream.close());
-})();
-`
+// between two connections is not missed, and shows what is wrong with a newer one.
+//
+//go:embed reload.js
+var reloadSource string
 
 // reloadSnippet is what a page of a release gets before </body>.
 func reloadSnippet(key string) []byte {
@@ -100,11 +97,19 @@ func (s *Server) reload(x *exchange, r *http.Request) error {
 	if have == "" {
 		have = s.showing(x.snap, x.site)
 	}
-	for {
+	for said, first := "", true; ; first = false {
 		if now := s.now(x.site); now != have {
 			return x.event("event: reload\ndata: %s\n\n", now)
 		}
+		trouble := s.troubles.Load()
+		if text := trouble.of(x.site.addr); text != said || first {
+			if err := x.trouble(text); err != nil {
+				return err
+			}
+			said = text
+		}
 		select {
+		case <-trouble.changed:
 		case <-x.snap.retired:
 			if now := s.now(x.site); now != have {
 				return x.event("event: reload\ndata: %s\n\n", now)
@@ -176,7 +181,7 @@ func (s *Server) listPage(n *snapshot, host string) string {
 	pageHead(&b, "Apps on this node")
 	fmt.Fprintf(&b, "<main>\n<p class=\"code\">%s</p>\n<h1>%s</h1>\n", html.EscapeString(short(n.revision)), countApps(len(n.sites)))
 	if len(n.sites) > 0 {
-		b.WriteString("<table>\n<tr><th>App<th>Address<th>State<th class=\"number wide\">Files<th class=\"number wide\">Size</tr>\n")
+		b.WriteString("<table>\n<tr><th>App<th>Address<th>State<th class=\"wide\">Code<th class=\"number wide\">Files<th class=\"number wide\">Size</tr>\n")
 		for _, object := range n.objects {
 			if site := n.sites[object.Addr]; site != nil {
 				listRow(&b, site, s.address(n, site)+port, n.faultOf(site))
@@ -206,8 +211,16 @@ func listRow(b *strings.Builder, s *site, address string, err error) {
 		size += f.Size
 	}
 	address = html.EscapeString(address)
-	fmt.Fprintf(b, "<tr><td>%s<td><a href=\"http://%s/\">%s</a><td>%s<td class=\"number wide\">%d<td class=\"number wide\">%s</tr>\n",
-		html.EscapeString(s.name), address, address, state, len(s.content.Files), bytesText(size))
+	fmt.Fprintf(b, "<tr><td>%s<td><a href=\"http://%s/\">%s</a><td>%s<td class=\"wide\">%s<td class=\"number wide\">%d<td class=\"number wide\">%s</tr>\n",
+		html.EscapeString(s.name), address, address, state, html.EscapeString(s.answers()), len(s.content.Files), bytesText(size))
+}
+
+// answers are the paths that an app's code answers, empty for an app of files.
+func (s *site) answers() string {
+	if s.backend == nil {
+		return ""
+	}
+	return strings.Join(s.backend.app.Runtime.Filled().Routes, " ")
 }
 
 // address is the host a developer's browser reaches an app at. A declared one

@@ -39,18 +39,19 @@ import (
 // Config is what a Server needs. Only Blobs is required.
 type Config struct {
 	Blobs     *blob.Store
-	Log       *slog.Logger      // nil discards
-	Dev       bool              // pages reload on publish, the bare domain lists the apps, NAME.<domain> always answers
-	AccessLog io.Writer         // one line of JSON a request; nil costs nothing
-	Lost      func(blob string) // told of bytes in service that are damaged or missing, again each time; nil tells nobody
-	Certs     *cert.Manager     // certificates of the hosts; nil serves no TLS
-	Scripts   *script.Host      // runs apps' code; nil refuses apps that have some
-	Storage   *storage.Pool     // what apps keep; nil likewise
-	Secrets   *secret.Identity  // opens what is sealed to this node; nil opens nothing
-	Logs      *applog.Log       // what apps say; nil forgets it
-	Now       func() time.Time  // for schedules; nil is the machine's clock
-	Temp      string            // folder for what a stage needs for a moment
-	Drain     time.Duration     // how long Run waits for running requests; 0 is 15 seconds
+	Log       *slog.Logger                    // nil discards
+	Dev       bool                            // pages reload on publish, the bare domain lists the apps, NAME.<domain> always answers
+	AccessLog io.Writer                       // one line of JSON a request; nil costs nothing
+	Lost      func(blob string)               // told of bytes in service that are damaged or missing, again each time; nil tells nobody
+	Certs     *cert.Manager                   // certificates of the hosts; nil serves no TLS
+	Scripts   *script.Host                    // runs apps' code; nil refuses apps that have some
+	Storage   *storage.Pool                   // what apps keep; nil likewise
+	Secrets   *secret.Identity                // opens what is sealed to this node; nil opens nothing
+	Logs      *applog.Log                     // what apps say; nil forgets it
+	Said      func(app string, l applog.Line) // told of each line that an app says; nil tells nobody
+	Now       func() time.Time                // for schedules; nil is the machine's clock
+	Temp      string                          // folder for what a stage needs for a moment
+	Drain     time.Duration                   // how long Run waits for running requests; 0 is 15 seconds
 	// Listen binds one address; nil is listen.Listen. Sockets handed over by a
 	// parent process and tests without a network come in here.
 	Listen func(network, address string) (net.Listener, error)
@@ -64,14 +65,15 @@ const revisionNone = "none"
 
 // Server serves the current snapshot. Its zero value is not usable.
 type Server struct {
-	config  Config
-	log     *slog.Logger
-	current atomic.Pointer[snapshot]
-	cache   *static.Cache
-	access  *accessLog // nil when off
-	style   string     // Content-Security-Policy of the edge's own pages
-	strict  []string   // hsts as the value of its header, shared by all answers
-	began   time.Time
+	config   Config
+	log      *slog.Logger
+	current  atomic.Pointer[snapshot]
+	troubles atomic.Pointer[troubles] // never nil
+	cache    *static.Cache
+	access   *accessLog // nil when off
+	style    string     // Content-Security-Policy of the edge's own pages
+	strict   []string   // hsts as the value of its header, shared by all answers
+	began    time.Time
 
 	guard       *listen.Guard
 	clients     *limit.Buckets
@@ -114,6 +116,7 @@ func New(c Config) *Server {
 	}
 	s := &Server{config: c, log: c.Log, began: time.Now(), clients: limit.NewBuckets(), closing: make(chan struct{}),
 		unpacked: make(chan struct{}, 1), changed: make(chan struct{}, 1), live: map[*snapshot]struct{}{}, jobs: map[string]*jobStore{}, apps: map[spec.Addr]*limit.App{}}
+	s.troubles.Store(&troubles{changed: make(chan struct{})})
 	s.cache = static.NewCache(cacheBytes)
 	s.style, s.strict = pagePolicy(), []string{hsts}
 	s.exchanges.New = func() any { return new(exchange) }

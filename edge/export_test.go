@@ -65,3 +65,6 @@ func (r *Router) Lookup(host, path string) bool {
 	s := r.table.find(host)
 	return s != nil && s.route(path) != nil
 }
+
+// Excerpt is excerpt.
+func Excerpt(sourceMap []byte, stack string) string { return excerpt(sourceMap, stack) }

@@ -33,7 +33,7 @@ func TestFailuresOfCode(t *testing.T) {
 		{failure{500, "exception", ""}, "application/json", `"ref":"req-1"`, 500},
 		{failure{503, "limit_cpu", ""}, "text/html", "<code>limit_cpu</code>", 503},
 		{failure{500, "exception", ""}, "text/html", "Reference req-1", 500},
-		{failure{500, "exception", "Error: <b> at a.ts:1"}, "text/html", "<pre>Error: &lt;b&gt; at a.ts:1</pre>", 500},
+		{failure{500, "exception", "Error: <b>\n> 1 | x\n at a.ts:1"}, "text/html", "<h1>Error: &lt;b&gt;</h1>\n<pre class=\"source\">&gt; 1 | x\n at a.ts:1</pre>", 500},
 	} {
 		s := edge.New(edge.Config{})
 		s.PublishHandler("app.test", func(http.ResponseWriter, *http.Request) error { return c.err })

@@ -2,8 +2,12 @@ package edge
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"io"
+	"io/fs"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/fazt-sh/fazt/platform/blob"
@@ -64,8 +68,7 @@ func (p *passing) kept(digest string) bool {
 	return !p.desired.Verify || p.server.config.Blobs.Scrub(blob.Digest(digest), nil) == nil
 }
 
-// bundle makes the program of one app, in a folder of its own that is gone
-// afterwards.
+// bundle makes the program of one app and keeps it.
 func (p *passing) bundle(ctx context.Context, batch *blob.Batch, c *candidate) error {
 	if p.desired.Folder == nil {
 		return fault.New(fault.NotFound, "the program of %q is not in the store, or damaged", c.object.Addr)
@@ -74,12 +77,7 @@ func (p *passing) bundle(ctx context.Context, batch *blob.Batch, c *candidate) e
 	if err != nil {
 		return err
 	}
-	scratch, err := os.MkdirTemp(p.server.config.Temp, "bundle-")
-	if err != nil {
-		return fault.Wrap(fault.Unavailable, err, "bundle %q", c.object.Addr)
-	}
-	defer os.RemoveAll(scratch)
-	made, err := bundle.Bundle(ctx, bundle.Job{Name: c.object.Name, Files: files, Entry: c.app.Runtime.Entry, Dir: scratch, Node: web.Node()})
+	made, err := bundled(ctx, *c.object, c.app, files, p.server.config.Temp)
 	if err != nil {
 		return err
 	}
@@ -93,6 +91,55 @@ func (p *passing) bundle(ctx context.Context, batch *blob.Batch, c *candidate) e
 	}
 	c.content.Program = &spec.Program{Code: string(code), Map: string(places), Inputs: made.Inputs}
 	return nil
+}
+
+// bundled is the program of an app, made in a folder of temp that is gone afterwards.
+func bundled(ctx context.Context, object spec.Object, app spec.App, files fs.FS, temp string) (made bundle.Result, err error) {
+	scratch, err := os.MkdirTemp(temp, "bundle-")
+	if err != nil {
+		return made, fault.Wrap(fault.Unavailable, err, "bundle %q", object.Addr)
+	}
+	defer os.RemoveAll(scratch)
+	made, err = bundle.Bundle(ctx, bundle.Job{Name: object.Name, Files: files, Entry: app.Runtime.Entry, Dir: scratch, Node: web.Node()})
+	if err != nil {
+		err = mistakes{object, app, files}.bundled(err)
+	}
+	return made, err
+}
+
+// JudgeCode finds what Stage would refuse of the code of apps before it is run. It
+// makes each program and throws it away, in a child of its own: too much for every
+// plan, and what somebody wants who judges a revision that is not live yet. An error
+// is for what is no fault of the code.
+func JudgeCode(ctx context.Context, tree spec.Tree, objects []spec.Object) (spec.Diagnostics, error) {
+	type program struct{ folder, entry string }
+	seen := map[program]bool{}
+	var apps []spec.App
+	var of []spec.Object
+	for _, object := range objects {
+		var app spec.App
+		if object.Kind != spec.KindApp || json.Unmarshal(object.Spec, &app) != nil || app.Runtime == nil || app.Disabled {
+			continue
+		}
+		if p := (program{app.Content, app.Runtime.Entry}); !seen[p] {
+			seen[p] = true
+			apps, of = append(apps, app), append(of, object)
+		}
+	}
+	found, failed := make([]spec.Diagnostics, len(apps)), make([]error, len(apps))
+	each(len(apps), func(i int) {
+		if failed[i] = ctx.Err(); failed[i] != nil {
+			return
+		}
+		files, err := fs.Sub(tree, apps[i].Content)
+		if err == nil {
+			_, err = bundled(ctx, of[i], apps[i], files, "")
+		}
+		if !errors.As(err, &found[i]) {
+			failed[i] = err
+		}
+	})
+	return slices.Concat(found...), errors.Join(failed...)
 }
 
 // readBlob reads all of what the store has under a digest.

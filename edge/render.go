@@ -41,11 +41,14 @@ func (s *Server) render(x *exchange, r *http.Request, err error) {
 	}
 	title, sentence := wording(status)
 	var body []byte
-	if wantsJSON(r) {
+	switch h.Set("Content-Type", "text/html; charset=utf-8"); {
+	case wantsJSON(r):
 		h.Set("Content-Type", "application/json")
 		body = errorJSON(kindOf(err, status), codeOf(of), sentence, x.ref)
-	} else {
-		h.Set("Content-Type", "text/html; charset=utf-8")
+	case failed && of.Detail() != "":
+		h.Set("Content-Security-Policy", s.style)
+		body = s.failurePage(x, status, sentence, of)
+	default:
 		h.Set("Content-Security-Policy", s.style)
 		body = errorPage(status, title, sentence, x.ref, of)
 	}
@@ -196,9 +199,6 @@ func errorPage(status int, title, sentence, ref string, of failure) []byte {
 	}
 	if of != nil {
 		b.WriteString("<p class=\"dim\"><code>" + html.EscapeString(of.Code()) + "</code></p>\n")
-		if detail := of.Detail(); detail != "" {
-			b.WriteString("<pre>" + html.EscapeString(detail) + "</pre>\n")
-		}
 	}
 	b.WriteString("</main>\n</html>\n")
 	return []byte(b.String())
@@ -219,6 +219,8 @@ const pageStyle = `body{font:16px/1.5 system-ui,sans-serif;max-width:44rem;margi
 	`td,th{padding:.5rem 1rem .5rem 0;border-bottom:1px solid color-mix(in srgb,currentColor 15%,transparent);vertical-align:top}` +
 	`td.number,th.number{text-align:right;font-variant-numeric:tabular-nums}code{font-size:.9em}` +
 	`td a,code{overflow-wrap:anywhere}pre{white-space:pre-wrap;overflow-wrap:anywhere;font-size:.85em}` +
+	`.source{white-space:pre;overflow-x:auto;padding:1rem;border-radius:.4rem;background:color-mix(in srgb,currentColor 7%,transparent)}` +
+	`.error h1{overflow-wrap:anywhere}` +
 	// A small screen has the address of an app below its name, for itself.
 	`@media(max-width:36rem){body{margin-top:3rem}th,td.wide{display:none}tr{display:grid;grid-template-columns:1fr auto}` +
 	`tr:first-child{display:none}td{border:0;padding:.5rem 0 0}td:nth-child(2){grid-area:2/1/2/3;padding:0 0 .5rem;` +

@@ -32,7 +32,7 @@ func (s *Server) answer(x *exchange, r *http.Request) error {
 		// drops Transfer-Encoding unseen, and would take the body for a request.
 		x.Header().Set("Connection", "close")
 	}
-	if !x.snap.published {
+	if !x.snap.published && len(s.troubles.Load().list) == 0 {
 		return errUnpublished
 	}
 	if err := s.admit(x, r); err != nil {
@@ -44,7 +44,7 @@ func (s *Server) answer(x *exchange, r *http.Request) error {
 	if done, err := s.reserved(x, r); done {
 		return err
 	}
-	x.site = x.snap.table.find(r.Host)
+	x.site = s.find(x.snap, r.Host)
 	if x.site == nil || r.TLS != nil && r.TLS.ServerName != "" && x.snap.table.find(r.TLS.ServerName) != x.site {
 		x.site = nil
 		return errHost

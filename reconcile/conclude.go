@@ -69,7 +69,7 @@ func keptBackBy(p *pass) map[spec.Addr]keptBack {
 	}
 	for _, f := range p.faults {
 		if fault.KindOf(f.Err).Retry() {
-			kept[f.Addr] = keptBack{state: AppFailed, err: f.Err}
+			kept[f.Addr] = keptBack{state: AppFailed, diagnostics: placed(f.Err), err: f.Err}
 		}
 	}
 	return kept
@@ -272,14 +272,27 @@ func (p *pass) diagnostics() spec.Diagnostics {
 		return nil
 	}
 	list := append(spec.Diagnostics(nil), p.loaded.diagnostics...)
-	for _, addr := range keysOf(p.loaded.stalled) {
-		for _, d := range p.loaded.stalled[addr] {
+	add := func(found spec.Diagnostics) {
+		for _, d := range found {
 			if !slices.ContainsFunc(list, func(has spec.Diagnostic) bool { return sameFinding(has, d) }) {
 				list = append(list, d)
 			}
 		}
 	}
+	for _, addr := range keysOf(p.loaded.stalled) {
+		add(p.loaded.stalled[addr])
+	}
+	for _, f := range p.faults {
+		add(placed(f.Err))
+	}
+	add(placed(p.err))
 	return list
+}
+
+// placed are the findings that an error is made of, if it is made of some.
+func placed(err error) (found spec.Diagnostics) {
+	errors.As(err, &found)
+	return found
 }
 
 // sameFinding reports whether two findings are one mistake, whosever it is.

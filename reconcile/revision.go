@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"io"
 	"maps"
 	"path"
@@ -135,8 +134,8 @@ func (r *loaded) without(faults []AppFault) map[spec.Addr]spec.Diagnostics {
 
 // finding is a fault of staging as a diagnostic of the app's block.
 func (r *loaded) finding(f AppFault) spec.Diagnostics {
-	if d := (spec.Diagnostics)(nil); errors.As(f.Err, &d) {
-		return d
+	if found := placed(f.Err); found != nil {
+		return found
 	}
 	d := spec.Diagnostic{
 		Severity: spec.Error, Code: problemOf(f.Err).Code, Summary: fault.Message(f.Err), Detail: fault.HintOf(f.Err),

@@ -306,3 +306,33 @@ func loadedApp(t *testing.T, tr *countingTree) spec.Object {
 	}
 	return out.Spec.Objects[0]
 }
+
+// A finding in an app's files points at what is meant, counted as editors count, and
+// at the file where that has no such place.
+func TestFindingInContent(t *testing.T) {
+	const src = "one\n\tréturn x;\r\nthree"
+	for _, c := range []struct {
+		at    spec.Spot
+		start spec.Pos
+		width int
+		code  string
+	}{
+		{spec.Spot{File: "a.ts", Line: 2, Column: 2, Length: 7}, spec.Pos{Line: 2, Column: 2, Byte: 5}, 6, "\tréturn x;"},
+		{spec.Spot{File: "a.ts", Line: 2, Column: 10, Length: 99}, spec.Pos{Line: 2, Column: 9, Byte: 13}, 2, "\tréturn x;"},
+		{spec.Spot{File: "a.ts", Line: 2}, spec.Pos{Line: 2, Column: 2, Byte: 5}, 9, "\tréturn x;"},
+		{spec.Spot{File: "a.ts", Line: 3, Column: 99, Length: 2}, spec.Pos{Line: 3, Column: 6, Byte: 22}, 0, "three"},
+		{spec.Spot{File: "a.ts"}, spec.Pos{Line: 1, Column: 1}, 0, ""},
+	} {
+		d := spec.FindingInContent(spec.Object{Addr: "app.a"}, "apps/a", c.at, []byte(src), "F2016", "wrong", "")
+		if d.Range.Filename != "apps/a/a.ts" || d.Range.Start != c.start || d.Range.End.Column-d.Range.Start.Column != c.width {
+			t.Errorf("%+v: %+v", c.at, *d.Range)
+		}
+		if got := d.Snippet; (got == nil) != (c.code == "") || got != nil && got.Code != c.code {
+			t.Errorf("%+v: %+v", c.at, got)
+		}
+	}
+	d := spec.FindingInContent(spec.Object{}, "apps/a", spec.Spot{File: "a.ts", Line: 9, Column: 9}, nil, "F2016", "wrong", "")
+	if d.Range.Start.Line != 9 || d.Snippet != nil {
+		t.Errorf("%+v", d)
+	}
+}

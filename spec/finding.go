@@ -2,6 +2,7 @@ package spec
 
 import (
 	"bytes"
+	"path"
 	"unicode/utf8"
 )
 
@@ -55,4 +56,43 @@ func lineRange(filename string, src []byte, line int) Range {
 	start := Pos{Line: line, Column: before + 1, Byte: at + before}
 	end := Pos{Line: line, Column: start.Column + utf8.RuneCount(text), Byte: start.Byte + len(text)}
 	return Range{Filename: filename, Start: start, End: end}
+}
+
+// Spot is a place in a file of an app's content, as what reads such files names it.
+type Spot struct {
+	File   string // below the content folder
+	Line   int    // from 1; 0 is the file as a whole
+	Column int    // from 1, in bytes; 0 is all of the line
+	Length int    // of what is meant, in bytes
+}
+
+// FindingInContent is an error about an app that points at a spot in its content,
+// of which src is the file; nil where it is not at hand.
+func FindingInContent(app Object, folder string, at Spot, src []byte, code, summary, detail string) Diagnostic {
+	d := Diagnostic{Severity: Error, Code: code, Summary: summary, Detail: detail, Address: app.Addr}
+	place := at.within(path.Join(folder, at.File), src)
+	d.Range = &place
+	if at.Line > 0 {
+		d.Snippet = snippet(src, place)
+	}
+	return d
+}
+
+// within is a spot as a range of its file, as far as that file has it.
+func (s Spot) within(filename string, src []byte) Range {
+	r := Range{Filename: filename, Start: Pos{Line: max(s.Line, 1), Column: max(s.Column, 1)}}
+	r.End = r.Start
+	if s.Line < 1 || len(src) == 0 {
+		return r
+	}
+	r = lineRange(filename, src, s.Line)
+	if s.Column < 1 {
+		return r
+	}
+	first, last := lineBounds(src, r.Start.Byte)
+	at := min(first+s.Column-1, last)
+	end := min(at+s.Length, last)
+	r.Start = Pos{Line: s.Line, Column: 1 + utf8.RuneCount(src[first:at]), Byte: at}
+	r.End = Pos{Line: s.Line, Column: r.Start.Column + utf8.RuneCount(src[at:end]), Byte: end}
+	return r
 }

@@ -134,7 +134,7 @@ func (p *program) devConfig(dir string, in devIn) (nodeConfig, func(), error) {
 	cfg := nodeConfig{
 		state: state, listen: []string{addr}, control: "127.0.0.1:0", node: in.Node, allApps: in.Node == "", identity: identity,
 		domain: "localhost", vars: in.Var, dev: true, source: folder, opener: folder, log: p.devLog(),
-		drain: time.Second,
+		drain: time.Second, said: p.devLines(),
 	}
 	if !in.Once {
 		cfg.passed = p.devScreen(in)
@@ -221,6 +221,7 @@ func (p *program) devScreen(in devIn) func(*node, reconcile.Result) {
 	shown, first := "", true
 	return func(n *node, r reconcile.Result) {
 		p.showPass(r, n.loop.Status())
+		n.edge.Trouble(troublesOf(r))
 		lines := n.devURLs(r)
 		if all := strings.Join(lines, "\n"); all != shown && len(lines) > 0 {
 			shown = all
@@ -250,6 +251,10 @@ func (n *node) devURLs(r reconcile.Result) []string {
 	var lines []string
 	for _, a := range apps {
 		line := fmt.Sprintf("  %-14s %s", a.App, a.URL)
+		if b, err := n.edge.Backend(spec.Addr(a.Addr)); err == nil {
+			line += "   code at " + strings.Join(b.App.Runtime.Filled().Routes, " ")
+			b.Close()
+		}
 		if node := notOn(r, a); node != "" {
 			line += "   (not on " + node + ")"
 		}
@@ -266,15 +271,28 @@ func (p *program) showPass(r reconcile.Result, s *reconcile.Status) {
 	if r.Problem == nil {
 		return
 	}
-	if len(r.Diagnostics) == 0 || r.Problem.Kind != fault.Invalid {
+	if !explained(r) {
 		fmt.Fprintf(p.stderr, "fazt: %s\n", r.Problem.Message)
-	}
-	if r.Problem.Hint != "" {
-		fmt.Fprintf(p.stderr, "hint: %s\n", r.Problem.Hint)
+		if r.Problem.Hint != "" {
+			fmt.Fprintf(p.stderr, "hint: %s\n", r.Problem.Hint)
+		}
 	}
 	if fallsBack(s.Apps) {
 		fmt.Fprintf(p.stderr, "the last good release (generation %d) keeps serving\n", r.Generation)
 	}
+}
+
+// explained tells whether the findings of a pass say all of what its problem does.
+func explained(r reconcile.Result) bool {
+	if !r.Diagnostics.HasErrors() {
+		return false
+	}
+	for _, addr := range r.Problem.Apps {
+		if !slices.ContainsFunc(r.Diagnostics, func(d spec.Diagnostic) bool { return d.Address == addr }) {
+			return false
+		}
+	}
+	return r.Problem.Kind == fault.Invalid || len(r.Problem.Apps) > 0
 }
 
 // fallsBack tells whether what is wrong leaves a good release in service: one of

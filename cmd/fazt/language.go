@@ -72,18 +72,25 @@ func (o validateOut) WriteText(w *op.Screen) error {
 		counts = append(counts, plural(o.Warnings, "warning"))
 	}
 	bad := map[string]bool{}
-	rules := 0 // files beside the configuration with something wrong
+	beside := 0 // files beside the configuration with something wrong
 	for _, d := range o.Diagnostics {
 		if d.Range == nil || bad[d.Range.Filename] {
 			continue
 		}
 		bad[d.Range.Filename] = true
-		if edge.IsRuleFile(path.Base(d.Range.Filename)) {
-			rules++
+		if !isConfiguration(d.Range.Filename) {
+			beside++
 		}
 	}
-	w.Printf("%s in %d of %s\n", strings.Join(counts, ", "), len(bad), plural(o.Files+rules, "file"))
+	w.Printf("%s in %d of %s\n", strings.Join(counts, ", "), len(bad), plural(o.Files+beside, "file"))
 	return nil
+}
+
+// isConfiguration tells by its name whether a file is of the language: rules of an
+// app and its code are not.
+func isConfiguration(name string) bool {
+	base := path.Base(name)
+	return base == "fazt.hcl" || strings.HasSuffix(base, ".fazt.hcl") || strings.HasSuffix(base, ".fazt.json")
 }
 
 func plural(n int, noun string) string {
@@ -98,8 +105,8 @@ func languageOps(log *slog.Logger) []op.Op {
 	return []op.Op{
 		op.New(op.Row{
 			Name: "validate", Group: groupWrite, Summary: "judge a configuration without a node", Effect: op.Read, Offline: true, Since: "0.1.0",
-			Detail: "Evaluates every file of the folder and its content folders, and prints all findings at once. " +
-				"Without --node every app is judged, whichever node takes it.",
+			Detail: "Evaluates every file of the folder and its content folders, bundles the code of apps that have some, and prints all " +
+				"findings at once. Nothing of that code is run. Without --node every app is judged, whichever node takes it.",
 			Examples: []op.Example{{Command: "validate"}, {Command: "validate --format github", Note: "annotates a pull request"}},
 			Exits:    map[int]string{3: "the configuration is invalid"},
 		}, func(ctx context.Context, in validateIn) (validateOut, error) { return validate(ctx, loader{log}, in) }),
@@ -132,6 +139,11 @@ func validate(ctx context.Context, l loader, in validateIn) (validateOut, error)
 		return out, err
 	}
 	out.Diagnostics, out.Files = append(out.Diagnostics, findings(input.Tree, loaded)...), loaded.Files
+	wrong, err := codeFindings(ctx, input.Tree, loaded, out.Diagnostics)
+	if err != nil {
+		return out, err
+	}
+	out.Diagnostics = append(out.Diagnostics, wrong...).Sort()
 	for _, d := range out.Diagnostics {
 		if d.Severity == spec.Error {
 			out.Errors++
@@ -159,6 +171,18 @@ func findings(tree spec.Tree, out spec.Output) spec.Diagnostics {
 		content.Diagnostics = append(content.Diagnostics, edge.Judge(tree, o)...)
 	}
 	return content.Findings()
+}
+
+// codeFindings is what is wrong with the code of the apps of which nothing worse is
+// known.
+func codeFindings(ctx context.Context, tree spec.Tree, out spec.Output, known spec.Diagnostics) (spec.Diagnostics, error) {
+	if out.Spec == nil {
+		return nil, nil
+	}
+	sound := slices.DeleteFunc(slices.Clone(out.Spec.Objects), func(o spec.Object) bool {
+		return slices.ContainsFunc(known.Errors(), func(d spec.Diagnostic) bool { return d.Address == o.Addr })
+	})
+	return edge.JudgeCode(ctx, tree, sound)
 }
 
 type formatIn struct {

@@ -15,6 +15,7 @@ import (
 	"github.com/fazt-sh/fazt/edge"
 	"github.com/fazt-sh/fazt/edge/cert"
 	"github.com/fazt-sh/fazt/platform"
+	"github.com/fazt-sh/fazt/platform/applog"
 	"github.com/fazt-sh/fazt/platform/fault"
 	"github.com/fazt-sh/fazt/platform/journal"
 	"github.com/fazt-sh/fazt/platform/op"
@@ -49,7 +50,8 @@ type nodeConfig struct {
 	dev       bool
 	unsafe    bool // however often it crashed, it goes on
 	accessLog io.Writer
-	passed    func(*node, reconcile.Result) // called after each pass
+	passed    func(*node, reconcile.Result)   // called after each pass
+	said      func(app string, l applog.Line) // told of what apps say; nil tells nobody
 	log       *slog.Logger
 }
 
@@ -150,7 +152,7 @@ func (n *node) recall(ctx context.Context) (last reconcile.State, lineage string
 func (n *node) openEdge(ctx context.Context) error {
 	config := edge.Config{
 		Blobs: n.ground.Blobs, Log: n.cfg.log, Dev: n.cfg.dev, AccessLog: n.cfg.accessLog, Drain: n.cfg.drain,
-		Scripts: n.scripts, Storage: n.ground.Apps, Secrets: n.identity, Logs: n.ground.Logs, Temp: n.ground.Temp, Now: n.ground.Clock.Now,
+		Scripts: n.scripts, Storage: n.ground.Apps, Secrets: n.identity, Logs: n.ground.Logs, Said: n.cfg.said, Temp: n.ground.Temp, Now: n.ground.Clock.Now,
 		Certs: n.certs, Lost: func(blob string) { n.loop.Damaged(blob) }, // nobody visits before there is a loop
 	}
 	if n.cfg.sockets != nil {

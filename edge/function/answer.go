@@ -36,6 +36,10 @@ func (h *Handler) send(w http.ResponseWriter, r *http.Request, a *script.Respons
 	if head["Content-Type"] == nil {
 		head["Content-Type"] = nil // or net/http would guess one
 	}
+	snippet := h.snippet(r, head, a.Status)
+	if length >= 0 && len(snippet) > 0 {
+		head.Set("Content-Length", strconv.FormatInt(length+int64(len(snippet)), 10))
+	}
 	for name, values := range head {
 		w.Header()[name] = values
 	}
@@ -43,7 +47,20 @@ func (h *Handler) send(w http.ResponseWriter, r *http.Request, a *script.Respons
 	if r.Method == http.MethodHead || noBody(a.Status) {
 		return leave(a.Body)
 	}
-	return h.stream(w, a.Body, length)
+	if err := h.stream(w, a.Body, length); err != nil || len(snippet) == 0 {
+		return err
+	}
+	return pass(w, http.NewResponseController(w), snippet, false)
+}
+
+// snippet is what goes behind a page that a developer's browser shows: not behind
+// what code of a page asked for, nor where it would not be read.
+func (h *Handler) snippet(r *http.Request, head http.Header, status int) []byte {
+	shown := r.Method != http.MethodHead && !noBody(status) && r.Header.Get("Sec-Fetch-Dest") == "document"
+	if h.options.Dev == nil || !shown || head["Content-Encoding"] != nil || !strings.HasPrefix(head.Get("Content-Type"), "text/html") {
+		return nil
+	}
+	return h.options.Dev.Snippet
 }
 
 // leave passes over a body that is there as a whole: closing one before its end

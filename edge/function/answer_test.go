@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/fazt-sh/fazt/edge/function"
 	"github.com/fazt-sh/fazt/platform/fault"
 	"github.com/fazt-sh/fazt/platform/script"
 )
@@ -174,6 +175,32 @@ func TestPassedOnUploads(t *testing.T) {
 		if h.Header.Get("Content-Disposition") != c.saved || slices.Contains(policy, "sandbox") != c.boxed ||
 			h.Header.Get("X-Content-Type-Options") != "nosniff" || h.Header.Get("Fazt-Upload") != "" || s.log.text() != "" {
 			t.Errorf("%q: %v, logged %q", c.kind, h.Header, s.log.text())
+		}
+	}
+}
+
+// In dev a page that a browser shows ends with what makes it reload; nothing else
+// does, as what code asked for is not shown.
+func TestSnippetOfPages(t *testing.T) {
+	dev := func(o *function.Options) { o.Dev = &function.Dev{Snippet: []byte("<script>")} }
+	page := whole("<p>", "Content-Type", "text/html; charset=utf-8")
+	for _, c := range []struct {
+		name    string
+		program program
+		header  []string
+		change  []func(*function.Options)
+		want    string
+	}{
+		{"a page", page, []string{"Sec-Fetch-Dest", "document"}, []func(*function.Options){dev}, "<p><script>"},
+		{"a stream of one", say(200, "<p>", "Content-Type", "text/html"), []string{"Sec-Fetch-Dest", "document"}, []func(*function.Options){dev}, "<p><script>"},
+		{"a part of a page", page, []string{"Sec-Fetch-Dest", "empty"}, []func(*function.Options){dev}, "<p>"},
+		{"data", whole("{}", "Content-Type", "application/json"), []string{"Sec-Fetch-Dest", "document"}, []func(*function.Options){dev}, "{}"},
+		{"a packed page", whole("<p>", "Content-Type", "text/html", "Content-Encoding", "x"), []string{"Sec-Fetch-Dest", "document"}, []func(*function.Options){dev}, "<p>"},
+		{"a visitor's", page, []string{"Sec-Fetch-Dest", "document"}, nil, "<p>"},
+	} {
+		a, body := serve(t, c.program, c.change...).do(t, "GET", "/", "", c.header...)
+		if body != c.want || a.ContentLength >= 0 && a.ContentLength != int64(len(c.want)) {
+			t.Errorf("%s: %d %q", c.name, a.ContentLength, body)
 		}
 	}
 }

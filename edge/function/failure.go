@@ -57,10 +57,16 @@ func (h *Handler) failure(r *http.Request, v Visitor, b script.Bindings, err err
 		return f
 	case isException:
 		f.code = "exception"
-		f.tell(b, traceOf(thrown), h.options.Detail)
+		f.tell(b, traceOf(thrown))
+		if h.options.Dev != nil {
+			f.detail = thrown.Error() + "\n" + h.options.Dev.Excerpt(thrown.Stack) + "\n" + strings.TrimRight(thrown.Stack, "\n")
+		}
 	case limit != "":
 		f.code, f.status = limit, statusOf(limit)
-		f.tell(b, limit+": "+fault.Message(err), h.options.Detail)
+		f.tell(b, limit+": "+fault.Message(err))
+		if h.options.Dev != nil {
+			f.detail = fault.Message(err) + "\n" + fault.HintOf(err)
+		}
 	case fault.KindOf(err) == fault.Unavailable, fault.KindOf(err) == fault.Exhausted:
 		f.code, f.status = "unavailable", http.StatusServiceUnavailable
 	default:
@@ -79,11 +85,8 @@ func statusOf(limit string) int {
 }
 
 // tell writes to the app's own log.
-func (f *Failure) tell(b script.Bindings, text string, detail bool) {
+func (f *Failure) tell(b script.Bindings, text string) {
 	b.Log(script.Line{Time: time.Now(), Level: "error", Text: text, RequestID: f.ref})
-	if detail {
-		f.detail = text
-	}
 }
 
 // limitOf is the limit that an error names, empty if it names none.

@@ -41,7 +41,13 @@ type Options struct {
 	App     string                                               // its name, for ctx.app and the log
 	Release string                                               // for ctx.release
 	Log     *slog.Logger                                         // nil discards
-	Detail  bool                                                 // errors show their stack to the visitor; for dev
+	Dev     *Dev                                                 // nil where visitors are no developers
+}
+
+// Dev is what developers see of their code and visitors do not.
+type Dev struct {
+	Snippet []byte                    // goes behind pages that the code makes
+	Excerpt func(stack string) string // the source where a stack begins, empty where it is not known
 }
 
 // Handler answers requests by calling one program. It is immutable and safe for

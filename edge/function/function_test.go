@@ -296,8 +296,10 @@ func TestFailures(t *testing.T) {
 		}
 	}
 	dev := serve(t, func(context.Context, script.Request) (*script.Response, error) { return nil, thrown },
-		func(o *function.Options) { o.Detail = true })
-	if _, body := dev.do(t, "GET", "/", ""); !strings.Contains(body, "src/api.ts:3:9") {
+		func(o *function.Options) {
+			o.Dev = &function.Dev{Excerpt: func(string) string { return "> 3 | code\n" }}
+		})
+	if _, body := dev.do(t, "GET", "/", ""); !strings.Contains(body, "src/api.ts:3:9") || !strings.Contains(body, "> 3 | code") {
 		t.Errorf("a developer sees the stack, not %q", body)
 	}
 }

@@ -152,15 +152,19 @@ func (m Migration) judge(ctx context.Context, tx *sqlite.Tx, before schema) erro
 	if err != nil || len(lost) == 0 || m.Destructive {
 		return err
 	}
-	return fault.New(fault.Conflict, "%s:%d: this %s", m.Name, blame[lost[0]].line, lost[0]).
-		WithSubject(m.Name).WithHint("add instead, and take away in a later release; or write the line \"-- fazt: destructive\" into the file")
+	at := m.place(blame[lost[0]])
+	return fault.New(fault.Conflict, "%s: this %s", at, lost[0]).
+		WithSubject(at).WithHint("add instead, and take away in a later release; or write the line \"-- fazt: destructive\" into the file")
 }
+
+// place is where a statement begins, as errors name it: "0001_begin.sql:3".
+func (m Migration) place(p piece) string { return m.Name + ":" + strconv.Itoa(p.line) }
 
 // apply runs the statements of a migration and records it.
 func (m Migration) apply(ctx context.Context, tx *sqlite.Tx, after func(piece) error) error {
 	for _, p := range m.statements {
 		if _, err := tx.Guest().Exec(p.text); err != nil {
-			return fault.Wrap(fault.KindOf(guestFault(ctx, err)), err, "%s:%d", m.Name, p.line).WithSubject(m.Name)
+			return fault.Wrap(fault.KindOf(guestFault(ctx, err)), err, "%s", m.place(p)).WithSubject(m.place(p))
 		}
 		if err := after(p); err != nil {
 			return err
@@ -233,14 +237,14 @@ func readMigrations(files fs.FS) (all []Migration, err error) {
 func readMigration(files fs.FS, name string) (m Migration, err error) {
 	parts := migrationName.FindStringSubmatch(name)
 	if parts == nil {
-		return m, fault.New(fault.Invalid, "%s is no name of a migration", excerpt([]byte(name))).WithHint("name it like 0001_begin.sql")
+		return m, fault.New(fault.Invalid, "%s is no name of a migration", excerpt([]byte(name))).WithSubject(name).WithHint("name it like 0001_begin.sql")
 	}
 	b, err := fs.ReadFile(files, name)
 	if err != nil {
-		return m, fault.Wrap(fault.Invalid, err, "%s cannot be read", name)
+		return m, fault.Wrap(fault.Invalid, err, "%s cannot be read", name).WithSubject(name)
 	}
 	if len(b) > maxMigration {
-		return m, fault.New(fault.Invalid, "%s has %d bytes, %d are the most", name, len(b), maxMigration)
+		return m, fault.New(fault.Invalid, "%s has %d bytes, %d are the most", name, len(b), maxMigration).WithSubject(name)
 	}
 	sum := sha256.Sum256(b)
 	m = Migration{Name: name, Digest: hex.EncodeToString(sum[:]), Destructive: destructive.Match(b)}
