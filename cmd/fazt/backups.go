@@ -82,7 +82,7 @@ func (n *node) backupDue(o spec.Object) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	i := slices.IndexFunc(list, func(b backupView) bool { return b.Problem == "" })
+	i := slices.IndexFunc(list, backupView.good)
 	if i < 0 {
 		return true, nil
 	}
@@ -130,7 +130,7 @@ func (n *node) retireBackups(apps []spec.Object) error {
 		if !b.Scheduled {
 			continue
 		}
-		if b.Problem == "" {
+		if b.good() {
 			good[b.App]++
 		}
 		if there[b.App] && good[b.App] > n.cfg.backups.keep || !there[b.App] && b.Time.Before(old) {
@@ -163,7 +163,7 @@ func (n *node) backupsNow(ctx context.Context) (*backupStatus, error) {
 		if err != nil {
 			return nil, err
 		}
-		i := slices.IndexFunc(list, func(b backupView) bool { return b.Problem == "" && !b.Verified.IsZero() })
+		i := slices.IndexFunc(list, backupView.good)
 		switch {
 		case i < 0:
 			s.Missing = append(s.Missing, o.Name)

@@ -36,6 +36,9 @@ type backupView struct {
 	Problem   string    `json:"problem,omitempty"` // why that failed
 }
 
+// good reports whether the backup was restored as a test, and was whole.
+func (b backupView) good() bool { return b.Problem == "" && !b.Verified.IsZero() }
+
 // shelf is the node's own backups, STATE/backup/APP/TIME.fazt, each with what is
 // known of it beside. It needs no record, so that it outlives one.
 type shelf struct {
@@ -130,7 +133,7 @@ func (s *shelf) find(id string) (backupView, error) {
 	if app, is := strings.CutSuffix(id, latest); is && backupForm.MatchString(app+"/"+backupStamp) {
 		list, err := s.list(app)
 		for _, b := range list {
-			if b.Problem == "" {
+			if b.good() {
 				return b, err
 			}
 		}

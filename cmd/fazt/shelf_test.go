@@ -17,7 +17,7 @@ var monday = time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)
 // shelve makes a backup that says a word.
 func shelve(t *testing.T, s *shelf, app, word string, at time.Time) backupView {
 	t.Helper()
-	b, err := s.put(backupView{App: app, Time: at, By: "local:0"}, func(w io.Writer) error {
+	b, err := s.put(backupView{App: app, Time: at, By: "local:0", Verified: at}, func(w io.Writer) error {
 		_, err := io.WriteString(w, word)
 		return err
 	})

@@ -303,6 +303,56 @@ func FuzzReader(f *testing.F) {
 	})
 }
 
+// Whatever a header says, nothing is written outside the folder, and what is written
+// is there under its own name.
+func FuzzUnpack(f *testing.F) {
+	f.Add("data/data.db", uint8(tar.TypeReg), "rows", "")
+	f.Add("../out", uint8(tar.TypeReg), "rows", "")
+	f.Add("data", uint8(tar.TypeSymlink), "", "/etc")
+	f.Add("data/"+strings.Repeat("x", 300), uint8(tar.TypeReg), "", "")
+	f.Fuzz(func(t *testing.T, name string, flag uint8, text, link string) {
+		var b bytes.Buffer
+		w := tar.NewWriter(&b)
+		for _, h := range []tar.Header{
+			{Typeflag: tar.TypeReg, Name: "fazt.json", Linkname: `{"format":1}`},
+			{Typeflag: flag, Name: name, Linkname: link}, {Typeflag: tar.TypeReg, Name: name + "x", Linkname: text},
+		} {
+			body := h.Linkname
+			if h.Typeflag == tar.TypeReg {
+				h.Size, h.Linkname = int64(len(body)), ""
+			}
+			if w.WriteHeader(&h) != nil {
+				return // no tar can say that
+			}
+			if h.Typeflag == tar.TypeReg {
+				io.WriteString(w, body)
+			}
+		}
+		w.Close()
+		outer := t.TempDir()
+		dir := filepath.Join(outer, "inner")
+		if err := os.Mkdir(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		a, err := archive.NewReader(&b, archive.Limits{Bytes: 1 << 20})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := a.Unpack(t.Context(), dir, false, nil); err == nil {
+			t.Error("it has no end, and is whole")
+		}
+		if entries, err := os.ReadDir(outer); err != nil || len(entries) != 1 {
+			t.Errorf("outside there is %v, %v", entries, err)
+		}
+		filepath.WalkDir(dir, func(path string, e os.DirEntry, err error) error {
+			if err != nil || e.Type()&^os.ModeDir != 0 {
+				t.Errorf("%s is %v, %v", path, e.Type(), err)
+			}
+			return nil
+		})
+	})
+}
+
 func takeJSON(a *archive.Reader, name string, v any) error {
 	if name != "app.json" {
 		return nil
