@@ -23,7 +23,7 @@ integration: ## the real binary, real git, kill -9
 	go test -tags integration -count=1 ./cmd/fazt -run 'Integration'
 
 kills: ## kill -9, 100 times at random moments
-	FAZT_PLAIN=1 FAZT_KILLS=$${FAZT_KILLS:-100} go test -tags integration -count=1 -v -timeout 30m ./cmd/fazt -run 'IntegrationKill$$'
+	FAZT_PLAIN=1 FAZT_KILLS=$${FAZT_KILLS:-100} go test -tags integration -count=1 -v -timeout 30m ./cmd/fazt -run 'Integration(Apps)?Kill$$'
 
 conformance: ## the edge before h2spec, five proxies, two TLS scanners and tables of tricks
 	FAZT_SCANS=all go test -tags integration -count=1 -v -timeout 20m ./cmd/fazt -run 'IntegrationConform'
