@@ -23,13 +23,13 @@ integration: ## the real binary, real git, kill -9
 	go test -tags integration -count=1 ./cmd/fazt -run 'Integration'
 
 kills: ## kill -9, 100 times at random moments
-	FAZT_PLAIN=1 FAZT_KILLS=$${FAZT_KILLS:-100} go test -tags integration -count=1 -v -timeout 30m ./cmd/fazt -run 'IntegrationKill$$|IntegrationAppsKill'
+	FAZT_PLAIN=1 FAZT_KILLS=$${FAZT_KILLS:-100} go test -tags integration -count=1 -v -timeout 30m ./cmd/fazt -run 'Integration(Apps)?Kill$$'
 
 conformance: ## the edge before h2spec, five proxies, two TLS scanners and tables of tricks
 	FAZT_SCANS=all go test -tags integration -count=1 -v -timeout 20m ./cmd/fazt -run 'IntegrationConform'
 
 faults: ## kill -9, 500 times at random and ten times at every durable step; each system call failing
-	FAZT_PLAIN=1 FAZT_KILLS=$${FAZT_KILLS:-500} FAZT_ROUNDS=$${FAZT_ROUNDS:-10} go test -tags integration -count=1 -v -timeout 3h ./cmd/fazt -run 'IntegrationKill|IntegrationAppsKill|IntegrationFailpoints'
+	FAZT_PLAIN=1 FAZT_KILLS=$${FAZT_KILLS:-500} FAZT_ROUNDS=$${FAZT_ROUNDS:-10} go test -tags integration -count=1 -v -timeout 3h ./cmd/fazt -run 'Integration(Apps)?Kill$$|IntegrationFailpoints'
 	FAZT_SYSCALLS=all go test -tags integration -count=1 -v -timeout 1h ./cmd/fazt -run 'IntegrationSyscall'
 	go test -tags failpoints -count=1 ./reconcile/source -run CrashLeaves
 

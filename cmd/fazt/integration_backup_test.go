@@ -75,10 +75,7 @@ type clients struct {
 }
 
 // write begins n clients with so many writes a second together.
-func (p *process) write(n, rate int) *clients { return p.writeAs(n, rate, 0) }
-
-// writeAs is write with words that no other turn has.
-func (p *process) writeAs(n, rate, turn int) *clients {
+func (p *process) write(n, rate int) *clients {
 	c := &clients{stop: make(chan struct{})}
 	for i := range n {
 		c.group.Go(func() {
@@ -92,7 +89,7 @@ func (p *process) writeAs(n, rate, turn int) *clients {
 					return
 				case <-tick.C:
 				}
-				c.one(v, fmt.Sprintf("w%d-%d-%d", turn, i, number))
+				c.one(v, fmt.Sprintf("w%d-%d", i, number))
 			}
 		})
 	}
