@@ -36,6 +36,10 @@ func TestObjectAs(t *testing.T) {
 	if digest, err := spec.Digest(again.Kind, again.Spec); err != nil || digest != again.Digest || digest == blog.Digest {
 		t.Errorf("its digest is %s, and it says %s: %v", digest, again.Digest, err)
 	}
+	plain, err := blog.As("blog-2", "blog-2.example.com", "spa", "cron")
+	if want := `{"content":"blog","hosts":["blog-2.example.com"]}`; err != nil || string(plain.Spec) != want {
+		t.Errorf("%s, %v", plain.Spec, err)
+	}
 	for _, bad := range [][2]string{{"", "a.example.com"}, {"Blog", "a.example.com"}, {`site["x"]`, "a.example.com"}, {"blog", ""}, {"blog", "*.example.com"}, {"blog", "under_score.example.com"}} {
 		if o, err := blog.As(bad[0], bad[1]); err == nil {
 			t.Errorf("%q became %+v", bad, o)

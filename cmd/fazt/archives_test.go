@@ -85,7 +85,7 @@ func TestArchivesOfNoApp(t *testing.T) {
 		}
 		u, err := r.unpack(t.Context(), bytes.NewReader(b), int64(len(b)), true)
 		if err == nil {
-			_, err = r.putBeside(context.Background(), u, "beside")
+			_, err = r.putBeside(context.Background(), u, "beside", true)
 			u.Close()
 		}
 		if fault.KindOf(err) != fault.Invalid {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
@@ -30,21 +29,21 @@ func (n *node) runBackups(ctx context.Context) error {
 	}
 	tick := time.NewTicker(min(n.cfg.backups.every, backupLook))
 	defer tick.Stop()
-	for {
+	for first := true; ; first = false {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
 		}
-		if err := n.backupRound(ctx); err != nil && ctx.Err() == nil {
+		if err := n.backupRound(ctx, first); err != nil && ctx.Err() == nil {
 			n.cfg.log.Warn("backups are not made", "error", err)
 		}
 	}
 }
 
-// backupRound backs up the apps whose time has come, and deletes backups that are
-// no longer kept.
-func (n *node) backupRound(ctx context.Context) error {
+// backupRound backs up the apps whose time has come, and then deletes backups that
+// are no longer kept; with retire, also where none was made.
+func (n *node) backupRound(ctx context.Context, retire bool) error {
 	apps, err := n.keepers(ctx)
 	if err != nil {
 		return err
@@ -68,9 +67,13 @@ func (n *node) backupRound(ctx context.Context) error {
 			n.shelf.failed(o.Name, err.Error())
 			n.cfg.log.Warn("an app is not backed up", "app", o.Name, "error", err)
 		default:
+			retire = true
 			n.shelf.failed(o.Name, b.Problem)
 			n.cfg.log.Info("backed up and restored as a test", "app", o.Name, "backup", b.ID, "bytes", b.Size)
 		}
+	}
+	if !retire {
+		return nil
 	}
 	return n.retireBackups(apps)
 }
@@ -78,20 +81,15 @@ func (n *node) backupRound(ctx context.Context) error {
 // backupDue reports whether an app was changed since its newest backup, and that is
 // old enough. One that cannot be restored is none.
 func (n *node) backupDue(o spec.Object) (bool, error) {
-	list, err := n.shelf.list(o.Name)
-	if err != nil {
-		return false, err
+	newest, there, err := n.shelf.newest(o.Name)
+	if err != nil || !there {
+		return !there, err
 	}
-	i := slices.IndexFunc(list, backupView.good)
-	if i < 0 {
-		return true, nil
-	}
-	newest := list[i].Time
-	if n.ground.Clock.Now().Sub(newest) < n.cfg.backups.every {
+	if n.ground.Clock.Now().Sub(newest.Time) < n.cfg.backups.every {
 		return false, nil
 	}
 	changed, err := lastWritten(filepath.Join(n.ground.Dir, "app", o.Data))
-	return !changed.Before(newest), err
+	return !changed.Before(newest.Time), err
 }
 
 // lastWritten is when an app's data was written last. Each file that it keeps has a
@@ -159,16 +157,15 @@ func (n *node) backupsNow(ctx context.Context) (*backupStatus, error) {
 	}
 	s := &backupStatus{Every: n.cfg.backups.every, Apps: len(apps), Problems: n.shelf.trouble()}
 	for _, o := range apps {
-		list, err := n.shelf.list(o.Name)
+		newest, there, err := n.shelf.newest(o.Name)
 		if err != nil {
 			return nil, err
 		}
-		i := slices.IndexFunc(list, backupView.good)
 		switch {
-		case i < 0:
+		case !there:
 			s.Missing = append(s.Missing, o.Name)
-		case s.Oldest.IsZero() || list[i].Time.Before(s.Oldest):
-			s.Oldest = list[i].Time
+		case s.Oldest.IsZero() || newest.Time.Before(s.Oldest):
+			s.Oldest = newest.Time
 		}
 	}
 	return s, nil

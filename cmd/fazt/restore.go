@@ -13,6 +13,7 @@ import (
 	"github.com/fazt-sh/fazt/platform/failpoint"
 	"github.com/fazt-sh/fazt/platform/fault"
 	"github.com/fazt-sh/fazt/platform/op"
+	"github.com/fazt-sh/fazt/platform/queue"
 	"github.com/fazt-sh/fazt/platform/storage"
 	"github.com/fazt-sh/fazt/reconcile"
 	"github.com/fazt-sh/fazt/spec"
@@ -36,6 +37,7 @@ type restoreOut struct {
 	Before string    `json:"before,omitempty"` // names the data that was set aside
 	Until  time.Time `json:"until,omitzero"`   // until then it can be brought back
 	URL    string    `json:"url,omitempty"`    // of a new app
+	Buried int       `json:"buried,omitempty"` // its jobs that waited, and do not run by themselves
 }
 
 // WriteText says what is in service, and how to undo it.
@@ -48,6 +50,9 @@ func (o restoreOut) WriteText(w *op.Screen) error {
 	if o.URL != "" {
 		w.Printf("%s, in no block; to keep it: fazt import %s\n", o.URL, o.App)
 	}
+	if o.Buried > 0 {
+		w.Printf("jobs that waited lie still (%d): fazt queue retry %s QUEUE\n", o.Buried, o.App)
+	}
 	if o.Before != "" {
 		w.Printf("what it had is set aside until %s; back to that: fazt restore %s --app %s --confirm %s\n", o.Until.Format(time.DateOnly), o.Before, o.App, o.App)
 	}
@@ -59,7 +64,7 @@ func restoreOps(n *node) []op.Op {
 		op.New(op.Row{
 			Name: "restore", Group: groupData, Summary: "give an app the data of a backup, or put that beside it", Effect: op.Destroy, Since: "0.4.0",
 			Detail: "The backup is checked and unpacked first; then the app goes on with it between two requests. What the app kept until then is set aside for 30 days. " +
-				"A backup that is not whole changes nothing. With --as the backup becomes an app of its own, with the release it had, at NEW.<domain>.",
+				"A backup that is not whole changes nothing. With --as the backup becomes an app of its own, with the release it had, at NEW.<domain>; its schedules do not run, and jobs that waited lie still.",
 			Examples: []op.Example{
 				{Command: "restore notes/20261123T100000Z --app notes --confirm notes"},
 				{Command: "@prod restore notes.fazt --as notes-monday", Note: "a file here, beside the app"},
@@ -82,7 +87,7 @@ func (n *node) restoreData(ctx context.Context, in restoreIn) (restoreOut, error
 	}
 	defer u.Close()
 	if in.As != "" {
-		return n.putBeside(ctx, u, in.As)
+		return n.putBeside(ctx, u, in.As, true)
 	}
 	return n.swap(ctx, u, in.App)
 }
@@ -223,9 +228,15 @@ func (n *node) ownerless(ctx context.Context, id string) (*storage.App, error) {
 	return data, err
 }
 
-// putBeside makes an app of an archive that no block declares.
-func (n *node) putBeside(ctx context.Context, u *unpacked, name string) (out restoreOut, err error) {
-	o, err := n.objectAs(ctx, u, name)
+// putBeside makes an app of an archive that no block declares. As a mere copy it must
+// not do what the first one does: its schedules do not run, and its jobs wait for
+// somebody's word.
+func (n *node) putBeside(ctx context.Context, u *unpacked, name string, copied bool) (out restoreOut, err error) {
+	var without []string
+	if copied {
+		without = []string{"cron"}
+	}
+	o, err := n.objectAs(ctx, u, name, without)
 	if err != nil {
 		return out, err
 	}
@@ -243,6 +254,11 @@ func (n *node) putBeside(ctx context.Context, u *unpacked, name string) (out res
 			return out, err
 		}
 		defer data.Close()
+		if copied {
+			if out.Buried, err = queue.Bury(ctx, data.DB(), "it waited when the backup was made"); err != nil {
+				return out, err
+			}
+		}
 		out.Data = data.ID()
 		a.Data = map[spec.Addr]string{o.Addr: out.Data}
 		defer func() {
@@ -262,7 +278,7 @@ func (n *node) putBeside(ctx context.Context, u *unpacked, name string) (out res
 }
 
 // objectAs is the app of an archive under a name that nobody has.
-func (n *node) objectAs(ctx context.Context, u *unpacked, name string) (spec.Object, error) {
+func (n *node) objectAs(ctx context.Context, u *unpacked, name string, without []string) (spec.Object, error) {
 	domain, err := n.domain(ctx)
 	if err != nil {
 		return spec.Object{}, err
@@ -270,7 +286,7 @@ func (n *node) objectAs(ctx context.Context, u *unpacked, name string) (spec.Obj
 	if domain == "" {
 		domain = "localhost" // as the language has it
 	}
-	o, err := u.object.As(name, name+"."+domain)
+	o, err := u.object.As(name, name+"."+domain, without...)
 	if err != nil {
 		return o, fault.Wrap(fault.Invalid, err, "--as %q", name)
 	}

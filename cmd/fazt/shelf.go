@@ -66,37 +66,63 @@ func (s *shelf) path(id, ending string) string {
 }
 
 // list returns the backups of an app, or of all, the newest first in each.
-func (s *shelf) list(app string) ([]backupView, error) {
-	folders := []string{app}
+func (s *shelf) list(app string) (list []backupView, err error) {
+	apps := []string{app}
 	if app == "" {
-		entries, err := os.ReadDir(s.dir)
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return nil, shelfFault(err)
-		}
-		folders = nil
-		for _, e := range entries {
-			folders = append(folders, e.Name())
+		if apps, err = s.apps(); err != nil {
+			return nil, err
 		}
 	}
-	var list []backupView
-	for _, folder := range folders {
-		entries, err := os.ReadDir(filepath.Join(s.dir, folder))
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return nil, shelfFault(err)
+	for _, app := range apps {
+		ids, err := s.ids(app)
+		if err != nil {
+			return nil, err
 		}
-		var ids []string
-		for _, e := range entries {
-			stamp, is := strings.CutSuffix(e.Name(), backupEnding)
-			if id := folder + "/" + stamp; is && backupForm.MatchString(id) {
-				ids = append(ids, id)
-			}
-		}
-		slices.SortFunc(ids, func(a, b string) int { return -byAge(a, b) })
 		for _, id := range ids {
 			list = append(list, s.known(id))
 		}
 	}
 	return list, nil
+}
+
+// apps lists those that have backups, or had some.
+func (s *shelf) apps() (apps []string, err error) {
+	entries, err := os.ReadDir(s.dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, shelfFault(err)
+	}
+	for _, e := range entries {
+		apps = append(apps, e.Name())
+	}
+	return apps, nil
+}
+
+// ids lists the backups of an app, the newest first.
+func (s *shelf) ids(app string) (ids []string, err error) {
+	entries, err := os.ReadDir(filepath.Join(s.dir, app))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, shelfFault(err)
+	}
+	for _, e := range entries {
+		stamp, is := strings.CutSuffix(e.Name(), backupEnding)
+		if id := app + "/" + stamp; is && backupForm.MatchString(id) {
+			ids = append(ids, id)
+		}
+	}
+	slices.SortFunc(ids, func(a, b string) int { return -byAge(a, b) })
+	return ids, nil
+}
+
+// newest returns an app's newest backup that is good, and whether there is one. It
+// looks at no more than it must.
+func (s *shelf) newest(app string) (b backupView, there bool, err error) {
+	ids, err := s.ids(app)
+	for _, id := range ids {
+		if b = s.known(id); b.good() {
+			return b, true, nil
+		}
+	}
+	return backupView{}, false, err
 }
 
 // byAge orders backups of an app, the oldest first: those of one second have numbers.
@@ -130,19 +156,15 @@ const latest = "/latest"
 
 // find returns a backup by its id, or the latest one of an app.
 func (s *shelf) find(id string) (backupView, error) {
-	if app, is := strings.CutSuffix(id, latest); is && backupForm.MatchString(app+"/"+backupStamp) {
-		list, err := s.list(app)
-		for _, b := range list {
-			if b.good() {
-				return b, err
-			}
-		}
-		if err == nil {
-			err = fault.New(fault.NotFound, "there is no backup of %s that can be restored", app).WithSubject(id).WithHint("fazt backup create %s", app)
-		}
-		return backupView{}, err
+	app, is := strings.CutSuffix(id, latest)
+	if !is || !backupForm.MatchString(app+"/"+backupStamp) {
+		return s.get(id)
 	}
-	return s.get(id)
+	b, there, err := s.newest(app)
+	if err == nil && !there {
+		err = fault.New(fault.NotFound, "there is no backup of %s that can be restored", app).WithSubject(id).WithHint("fazt backup create %s", app)
+	}
+	return b, err
 }
 
 // get returns a backup by its id.

@@ -59,7 +59,7 @@ func (n *node) appImport(ctx context.Context, in appImportIn) (restoreOut, error
 	if in.As == "" {
 		in.As = u.head.App
 	}
-	return n.putBeside(ctx, u, in.As)
+	return n.putBeside(ctx, u, in.As, false)
 }
 
 // checkBlobs compares the files of an exported app with their names, and looks that
