@@ -98,7 +98,7 @@ func (b *backend) openProgram(ctx context.Context, s *Server, made *site) (err e
 	r := b.app.Runtime.Filled()
 	b.program, err = s.config.Scripts.Open(ctx, p, script.Bounds{
 		Memory: r.Memory, CPU: millis(r.CPUMS), Wall: millis(r.WallMS), Fresh: r.Fresh, Own: r.Isolation == spec.IsolationOwn,
-		Body: made.policy.Body,
+		Body: made.policy.Body, Trace: s.config.Dev,
 	})
 	if err != nil {
 		return err

@@ -114,17 +114,14 @@ type ruled struct {
 // ServeHTTP implements handler.
 func (h ruled) ServeHTTP(w http.ResponseWriter, r *http.Request) error {
 	path := r.URL.Path
-	x, _ := w.(*exchange)
-	if m, ok := h.site.rules.Redirect(path, r.URL.RawQuery, false); ok && m.Location != "" {
-		w.Header().Set("Location", m.Location)
-		w.Header().Set("Cache-Control", "no-cache")
-		w.WriteHeader(m.Status)
-		return nil
-	} else if ok && h.site.files != nil {
+	if m, ok := h.site.rules.Redirect(path, r.URL.RawQuery, false); ok {
+		_, code := h.site.route(m.Path).(ruled)
+		if m.Location != "" || !code || h.site.files.Has(m.Path) {
+			return h.site.files.Follow(w, r, m)
+		}
 		r.URL.Path, r.URL.RawPath = m.Path, ""
-		return h.site.files.ServeHTTP(w, r)
 	}
-	if x != nil {
+	if x, visitor := w.(*exchange); visitor {
 		x.rules = h.site.rules.Fields(path)
 	}
 	return h.code.ServeHTTP(w, r)
