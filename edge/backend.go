@@ -123,7 +123,7 @@ func (b *backend) openProgram(ctx context.Context, s *Server, made *site) (err e
 	r := b.app.Runtime.Filled()
 	b.program, err = s.config.Scripts.Open(ctx, p, script.Bounds{
 		Memory: r.Memory, CPU: millis(r.CPUMS), Wall: millis(r.WallMS), Fresh: r.Fresh, Own: r.Isolation == spec.IsolationOwn,
-		Body: made.policy.Body,
+		Body: made.policy.Body, Trace: s.config.Dev,
 	})
 	if err != nil {
 		return err
@@ -138,6 +138,7 @@ func (b *backend) handled() error {
 		why     string
 		needed  bool
 	}{
+		{"fetch", "the app has routes", len(b.app.Runtime.Routes) > 0},
 		{"queue", "the app has a queue", len(b.app.Queues) > 0},
 		{"scheduled", "the app has a cron block", len(b.app.Cron) > 0},
 	} {
@@ -148,6 +149,10 @@ func (b *backend) handled() error {
 	}
 	return nil
 }
+
+// answers tells whether the code takes requests. Where it does not, the app is files
+// with jobs.
+func (b *backend) answers() bool { return slices.Contains(b.program.Handlers(), "fetch") }
 
 // openStore opens the app's folder, and what jobs are kept in.
 func (b *backend) openStore(ctx context.Context, s *Server, object spec.Object) (err error) {

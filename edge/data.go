@@ -42,6 +42,9 @@ func (s *Server) Backend(addr spec.Addr) (*Backend, error) {
 	return &Backend{App: b.app, Name: b.name, Store: b.store, Jobs: b.jobs, server: s, site: site}, nil
 }
 
+// Routes are the paths that the app's code answers, none where it has no fetch handler.
+func (b *Backend) Routes() []string { return b.site.answers() }
+
 // Close lets go of the release.
 func (b *Backend) Close() { b.once.Do(b.site.lease.give) }
 

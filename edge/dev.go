@@ -212,15 +212,15 @@ func listRow(b *strings.Builder, s *site, address string, err error) {
 	}
 	address = html.EscapeString(address)
 	fmt.Fprintf(b, "<tr><td>%s<td><a href=\"http://%s/\">%s</a><td>%s<td class=\"wide\">%s<td class=\"number wide\">%d<td class=\"number wide\">%s</tr>\n",
-		html.EscapeString(s.name), address, address, state, html.EscapeString(s.answers()), len(s.content.Files), bytesText(size))
+		html.EscapeString(s.name), address, address, state, html.EscapeString(strings.Join(s.answers(), " ")), len(s.content.Files), bytesText(size))
 }
 
-// answers are the paths that an app's code answers, empty for an app of files.
-func (s *site) answers() string {
-	if s.backend == nil {
-		return ""
+// answers are the paths that an app's code answers, none for an app of files.
+func (s *site) answers() []string {
+	if s.backend == nil || !s.backend.answers() {
+		return nil
 	}
-	return strings.Join(s.backend.app.Runtime.Filled().Routes, " ")
+	return s.backend.app.Runtime.Filled().Routes
 }
 
 // address is the host a developer's browser reaches an app at. A declared one

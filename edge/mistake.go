@@ -116,7 +116,7 @@ func (m mistakes) frames(stack string) (calls []call) {
 		if name == "" || name == "<anonymous>" {
 			name = "the module"
 		}
-		if m.source(at[2]) != nil {
+		if m.has(at[2]) {
 			calls = append(calls, call{spec.Spot{File: at[2], Line: line, Column: column}, name})
 		}
 	}
@@ -154,9 +154,8 @@ func findings(kind fault.Kind, found ...spec.Diagnostic) error {
 // finding is an error at a spot, or at the app's block where the spot is in none of
 // its files, as what stands in for Node's modules is not.
 func (m mistakes) finding(at spec.Spot, code, summary, help string) spec.Diagnostic {
-	src := m.source(at.File)
-	if src != nil || m.files == nil && at.File != "" {
-		return spec.FindingInContent(m.object, m.app.Content, at, src, code, summary, help)
+	if m.has(at.File) || m.files == nil && at.File != "" {
+		return spec.FindingInContent(m.object, m.app.Content, at, m.source(at.File), code, summary, help)
 	}
 	switch {
 	case at.Line > 0:
@@ -171,16 +170,25 @@ func (m mistakes) finding(at spec.Spot, code, summary, help string) spec.Diagnos
 	return d
 }
 
-// mostSource is how large a file may be that is shown in a finding: that of a
-// program, and bundled ones are 8 MiB at most.
+// has tells whether a name is a file of the app.
+func (m mistakes) has(name string) bool {
+	if m.files == nil || !fs.ValidPath(name) {
+		return false
+	}
+	info, err := fs.Stat(m.files, name)
+	return err == nil && info.Mode().IsRegular()
+}
+
+// mostSource is how large a file may be that is shown in a finding: code has 8 MiB
+// at most.
 const mostSource = 8 << 20
 
-// source is the text of a file of the app, nil where there is none.
+// source is the text of a file of the app, nil where there is none to be shown.
 func (m mistakes) source(name string) []byte {
-	if m.files == nil || !fs.ValidPath(name) {
+	if !m.has(name) {
 		return nil
 	}
-	if info, err := fs.Stat(m.files, name); err != nil || !info.Mode().IsRegular() || info.Size() > mostSource {
+	if info, err := fs.Stat(m.files, name); err != nil || info.Size() > mostSource {
 		return nil
 	}
 	src, err := fs.ReadFile(m.files, name)

@@ -88,20 +88,27 @@ func (p *passing) addBackend(ctx context.Context, c *candidate, made *site) (err
 	p.mu.Lock()
 	p.opened = append(p.opened, made)
 	p.mu.Unlock()
-	code := ruled{made, made.backend.handler(s, made)}
-	for _, pattern := range c.app.Runtime.Filled().Routes {
-		prefix, below := strings.CutSuffix(pattern, "*")
-		if below && prefix == "/" {
-			made.routes = slices.DeleteFunc(made.routes, func(r route) bool { return r.prefix == "/" })
-		}
-		made.routes = append(made.routes, route{prefix: prefix, handler: code, exact: !below})
-		if below && prefix != "/" {
-			made.routes = append(made.routes, route{prefix: strings.TrimSuffix(prefix, "/"), handler: code, exact: true})
-		}
+	if made.backend.answers() {
+		made.addCode(c.app.Runtime.Filled().Routes, ruled{made, made.backend.handler(s, made)})
 	}
 	p.addFiles(c, made)
 	orderRoutes(made.routes)
 	return nil
+}
+
+// addCode adds the paths that an app's code answers, in the place of its files where
+// it answers all.
+func (s *site) addCode(patterns []string, code handler) {
+	for _, pattern := range patterns {
+		prefix, below := strings.CutSuffix(pattern, "*")
+		if below && prefix == "/" {
+			s.routes = slices.DeleteFunc(s.routes, func(r route) bool { return r.prefix == "/" })
+		}
+		s.routes = append(s.routes, route{prefix: prefix, handler: code, exact: !below})
+		if below && prefix != "/" {
+			s.routes = append(s.routes, route{prefix: strings.TrimSuffix(prefix, "/"), handler: code, exact: true})
+		}
+	}
 }
 
 // ruled applies an app's redirects before its code is asked, and its headers to
@@ -114,17 +121,14 @@ type ruled struct {
 // ServeHTTP implements handler.
 func (h ruled) ServeHTTP(w http.ResponseWriter, r *http.Request) error {
 	path := r.URL.Path
-	x, _ := w.(*exchange)
-	if m, ok := h.site.rules.Redirect(path, r.URL.RawQuery, false); ok && m.Location != "" {
-		w.Header().Set("Location", m.Location)
-		w.Header().Set("Cache-Control", "no-cache")
-		w.WriteHeader(m.Status)
-		return nil
-	} else if ok && h.site.files != nil {
+	if m, ok := h.site.rules.Redirect(path, r.URL.RawQuery, false); ok {
+		_, code := h.site.route(m.Path).(ruled)
+		if m.Location != "" || !code || h.site.files.Has(m.Path) {
+			return h.site.files.Follow(w, r, m)
+		}
 		r.URL.Path, r.URL.RawPath = m.Path, ""
-		return h.site.files.ServeHTTP(w, r)
 	}
-	if x != nil {
+	if x, visitor := w.(*exchange); visitor {
 		x.rules = h.site.rules.Fields(path)
 	}
 	return h.code.ServeHTTP(w, r)

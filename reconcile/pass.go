@@ -3,6 +3,7 @@ package reconcile
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"runtime/debug"
@@ -374,7 +375,7 @@ func (l *Loop) stage(ctx context.Context, p *pass) (err error) {
 			return nil
 		}
 		if !p.follows() {
-			return fault.Wrap(fault.KindOf(faults[0].Err), faults[0].Err, "nothing was applied: %s", faults[0].Addr)
+			return nothingApplied(faults[0])
 		}
 		known := len(p.faults)
 		p.faults = withFaults(p.faults, faults)
@@ -392,6 +393,16 @@ func (l *Loop) stage(ctx context.Context, p *pass) (err error) {
 		p.staged.Discard()
 		p.staged = nil
 	}
+}
+
+// nothingApplied is why an applied folder is refused as a whole. Findings say
+// themselves where.
+func nothingApplied(f AppFault) error {
+	e := fault.Wrap(fault.KindOf(f.Err), f.Err, "nothing was applied: %s", f.Addr)
+	if placed(f.Err) != nil {
+		e.Message = fmt.Sprintf("nothing was applied: %s cannot be prepared", f.Addr)
+	}
+	return e
 }
 
 // withFaults adds the faults of apps that had none.

@@ -63,6 +63,10 @@ func egressOf(d *decoded, r *reporter) Egress {
 	if errors.Is(err, ErrAddress) {
 		help = "name the host: certificates are for names, and whom an address belongs to changes"
 	}
+	if below := strings.TrimPrefix(host, "*."); summary == "" && !strings.Contains(below, ".") {
+		summary = fmt.Sprintf("%s is not the full name of a host", quoted(d.block.label()))
+		help = "the node's own network is out of reach; another app of the node is a service block"
+	}
 	if summary != "" {
 		r.error(codeHost, d.block.name(), summary, help)
 	}

@@ -195,7 +195,7 @@ func (t *textWriter) diagnostic(d Diagnostic) {
 	if d.Detail != "" {
 		t.note(indent, "help", escapeLines(d.Detail))
 	}
-	if d.Code != "" {
+	if _, explained := Explain(d.Code); explained {
 		t.note(indent, "more", "fazt explain "+escape(d.Code))
 	}
 }

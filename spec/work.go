@@ -15,7 +15,7 @@ func queueBlock() Block {
 		Example: "queue \"MAIL\" {\n  retries = 8\n  backoff = \"30s\"\n}",
 		Attributes: []Attribute{
 			number("retries", "5", "0", "100", "how often a message is tried again that failed; then it is kept aside, for somebody to look at"),
-			wait("backoff", "10s", "1s", "1h", "the wait before the second try; it doubles with each one, to a day at most"),
+			wait("backoff", "10s", "1s", "1h", "the wait before the second try, three times as long before each next one, an hour at most; up to half of it is left out at random, so that what failed together does not come together"),
 			number("batch", "10", "1", "100", "messages that one call gets at most"),
 			number("concurrency", "1", "1", "64", "calls at once"),
 			wait("keep", "14d", "1h", "365d", "how long what failed is kept"),

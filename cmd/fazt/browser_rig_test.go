@@ -372,6 +372,18 @@ func (d *desk) edit(name, before, after string) {
 	}
 }
 
+// write puts a file into the site.
+func (d *desk) write(name, text string) {
+	d.t.Helper()
+	file := d.path("site/" + name)
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+		d.t.Fatal(err)
+	}
+	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+		d.t.Fatal(err)
+	}
+}
+
 // run runs a program to its end in a folder of the desk.
 func (d *desk) run(dir string, args ...string) string {
 	d.t.Helper()
@@ -422,8 +434,14 @@ func (d *desk) start(args ...string) *teller {
 // dev is `fazt dev` on the site, once it serves it, and the port it serves at.
 func (d *desk) dev() (told *teller, port string) {
 	d.t.Helper()
+	return d.devOf("styles")
+}
+
+// devOf is dev of a site that has another app.
+func (d *desk) devOf(app string) (told *teller, port string) {
+	d.t.Helper()
 	told = d.start("dev", "site", "--port", "0", "--no-open")
-	line := told.await("http://styles.localhost:")
+	line := told.await("http://" + app + ".localhost:")
 	address := strings.Fields(line)[1] // behind it may stand which node leaves the app out
 	return told, address[strings.LastIndexByte(address, ':'):]
 }

@@ -33,13 +33,14 @@ func TestBrowser(t *testing.T) {
 	t.Run("Errors", on(seeErrors))
 	t.Run("NothingYet", func(t *testing.T) { seeNothingYet(t, newTab(t, browser)) })
 	t.Run("Reload", func(t *testing.T) { seeReload(t, browser) })
+	t.Run("Code", func(t *testing.T) { seeCode(t, browser) })
 	t.Run("Followed", func(t *testing.T) { seeFollowed(t, browser) })
 }
 
 // seeEveryPage walks from the first page of each app to all that its links
 // lead to.
 func seeEveryPage(t *testing.T, p *tab, port string) {
-	for _, app := range []string{"company", "docs", "board", "snake", "summit", "workshop", "styles"} {
+	for _, app := range []string{"company", "docs", "board", "snake", "summit", "workshop", "styles", "guestbook", "links", "drop", "api", "relay"} {
 		home := "http://" + app + ".localhost" + port + "/"
 		queue, seen := []string{home}, map[string]bool{home: true}
 		for len(queue) > 0 {
@@ -349,6 +350,66 @@ func seeReload(t *testing.T, browser context.Context) {
 	d.edit("apps/docs/app.fazt.hcl", "contant =", "content =")
 	shows("Scenes again")
 	p.clean(home)
+}
+
+// codeOfGuests is the code of an app that answers its own page, and fails at /fail.
+const codeOfGuests = `interface Guest { name: string }
+const last = (guests: Guest[]) => guests.at(-1)!.name;
+export default {
+  fetch(request: Request): Response {
+    console.log("asked for", new URL(request.url).pathname);
+    if (request.url.endsWith("/fail")) return new Response(last([]));
+    return new Response("<!doctype html><html lang=en><meta name=viewport content='width=device-width'><title>Guests</title><body><main><h1>Guests</h1></main>",
+      { headers: { "content-type": "text/html", "content-security-policy": "default-src 'self'" } });
+  },
+};
+`
+
+// seeCode: a page that code makes follows the code; what it throws is shown with its
+// source, and what cannot be bundled lies over the page until it is mended.
+func seeCode(t *testing.T, browser context.Context) {
+	d := newDesk(t)
+	d.write("fazt.hcl", `app "guests" {
+  content = "guests"
+  runtime { entry = "main.ts" }
+}
+app "other" { content = "other" }
+`)
+	d.write("other/index.html", "other")
+	d.write("guests/main.ts", strings.Replace(codeOfGuests, "<h1>Guests</h1>", "<h1>Guests</h1>\" + ) \"", 1))
+	node, port := d.devOf("other")
+	home := "http://guests.localhost" + port + "/"
+	p := newTab(t, browser)
+	p.seeError(home, http.StatusServiceUnavailable)
+	p.await(`document.getElementById("fazt-trouble").textContent.includes("guests/main.ts:7:")`)
+
+	d.write("guests/main.ts", codeOfGuests)
+	p.await(`document.querySelector("h1")?.textContent === "Guests"`)
+	node.await("guests  asked for /")
+	p.forget()
+	p.judge(home)
+	d.edit("guests/main.ts", "<h1>Guests</h1>", "<h1>Visitors</h1>")
+	p.await(`document.querySelector("h1")?.textContent === "Visitors"`)
+
+	const panel = `document.querySelector("fazt-trouble")`
+	d.edit("guests/main.ts", "interface Guest", "interfac Guest")
+	p.await(panel + `?.shadowRoot.textContent.includes("guests/main.ts:1:")`)
+	for _, width := range []int64{320, 1280} {
+		p.width(width)
+		if wide := eval[int64](p, `document.documentElement.scrollWidth`); wide > width {
+			t.Errorf("with the panel it is %d pixels wide on a screen of %d", wide, width)
+		}
+	}
+	d.edit("guests/main.ts", "interfac Guest", "interface Guest")
+	p.await(`document.querySelector("fazt-trouble") === null`)
+	p.clean(home)
+
+	p.seeError(home+"fail", http.StatusInternalServerError)
+	if said := eval[string](p, `document.querySelector("pre").textContent`); !strings.Contains(said, "main.ts:2:") || !strings.Contains(said, "> 2 | const last") || !strings.Contains(said, "at fetch (main.ts:6:") {
+		t.Errorf("the page of an exception says %q", said)
+	}
+	d.edit("guests/main.ts", "last([])", `"no guests"`)
+	p.await(`document.body.textContent.includes("no guests")`)
 }
 
 // seeFollowed: a push to the repository is what a reload shows, with the commit

@@ -252,7 +252,9 @@ func (n *node) devURLs(r reconcile.Result) []string {
 	for _, a := range apps {
 		line := fmt.Sprintf("  %-14s %s", a.App, a.URL)
 		if b, err := n.edge.Backend(spec.Addr(a.Addr)); err == nil {
-			line += "   code at " + strings.Join(b.App.Runtime.Filled().Routes, " ")
+			if line += "   runs code"; len(b.Routes()) > 0 {
+				line += " at " + strings.Join(b.Routes(), " ")
+			}
 			b.Close()
 		}
 		if node := notOn(r, a); node != "" {

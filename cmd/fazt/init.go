@@ -12,6 +12,7 @@ import (
 	"sort"
 	"strings"
 
+	"github.com/fazt-sh/fazt/platform/bundle"
 	"github.com/fazt-sh/fazt/platform/fault"
 	"github.com/fazt-sh/fazt/platform/op"
 )
@@ -23,7 +24,7 @@ var templates embed.FS
 
 type initIn struct {
 	Dir      string `arg:"" optional:"" name:"dir" default:"." help:"folder to write into; it is made if it does not exist" json:"dir"`
-	Template string `default:"site" enum:"site,blog,empty" help:"what to begin with: site, blog or empty" json:"template"`
+	Template string `default:"site" enum:"site,code,blog,empty" help:"what to begin with: site, code (an app that runs some and keeps data), blog or empty" json:"template"`
 	Git      bool   `help:"also make the folder a git repository" json:"git"`
 }
 
@@ -71,7 +72,7 @@ func (p *program) initOp() op.Op {
 		Summary: "begin a configuration repository",
 		Detail:  "Writes a small repository that works as it is. It asks nothing and never overwrites a file.",
 		Effect:  op.Change, Offline: true, Local: true, Since: "0.1.0",
-		Examples: []op.Example{{Command: "init mycloud --git", Note: "a repository in a new folder"}},
+		Examples: []op.Example{{Command: "init mycloud --git", Note: "a repository in a new folder"}, {Command: "init mycloud --template code", Note: "its app runs TypeScript"}},
 	}, p.scaffold)
 }
 
@@ -86,6 +87,9 @@ func (p *program) scaffold(ctx context.Context, in initIn) (initOut, error) {
 	files, err := templateFiles(tmpl)
 	if err != nil {
 		return initOut{}, err
+	}
+	if in.Template == "code" {
+		files["fazt.d.ts"] = []byte(bundle.Types())
 	}
 	for name := range files {
 		if _, err := os.Lstat(filepath.Join(dir, name)); err == nil {

@@ -36,7 +36,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) error {
 	e, moved := h.find(path)
 	if h.rules != nil {
 		if m, ok := h.rules.Redirect(path, r.URL.RawQuery, e != nil || moved != ""); ok {
-			return h.ruled(w, r, m)
+			return h.Follow(w, r, m)
 		}
 	}
 	if !readable(r) {
@@ -55,8 +55,11 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) error {
 	return h.notFound(w, r)
 }
 
-// ruled answers what a redirect rule asks for.
-func (h *Handler) ruled(w http.ResponseWriter, r *http.Request, m rewrite.Match) error {
+// Has tells whether a rule that answers in place finds a file at a path.
+func (h *Handler) Has(path string) bool { return h.inPlace(path) != nil }
+
+// Follow answers what a redirect rule asks for, as ServeHTTP does that found it.
+func (h *Handler) Follow(w http.ResponseWriter, r *http.Request, m rewrite.Match) error {
 	if m.Location != "" {
 		return h.redirect(w, r.URL.Path, m.Location, m.Status)
 	}

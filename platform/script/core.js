@@ -22,6 +22,7 @@ const live = new Map(); // invocations by their id
 let current = null; // the one whose turn it is
 let handlers = null;
 let limits = null;
+let tracing = false; // errors of calls have the stack of the caller
 let words = {}; // of env: what is text
 let bound = []; // of env: what has a factory
 
@@ -382,6 +383,7 @@ function cancelled(inv) {
 
 function open(bounds) {
   const b = parse(bounds);
+  tracing = b.Trace;
   limits = freeze({ memory: b.Memory, cpu: b.CPU / 1e6, wall: b.Wall / 1e6, calls: b.Calls, timers: b.Timers, logLines: b.LogLines, body: b.Body, reply: b.Reply });
   const module = globalThis.__fazt_module;
   delete globalThis.__fazt_module;

@@ -81,6 +81,7 @@ function errorOf(head) {
 
 // call asks the node. json is args for who has written them already.
 function call(inv, target, method, args, body, json = undefined) {
+  const from = tracing ? new Error().stack : "";
   return new Promise((resolve, reject) => {
     const sub = ++inv.next;
     let flags = 0;
@@ -97,7 +98,7 @@ function call(inv, target, method, args, body, json = undefined) {
       stream = body;
     }
     send(CALL, inv, sub, flags, `${target}\0${method}\0${json ?? stringify(args) ?? "null"}`, data);
-    (inv.calls ??= new Map()).set(sub, { resolve, reject });
+    (inv.calls ??= new Map()).set(sub, { resolve, reject, from });
     if (stream !== null) pour(inv, sub, stream).catch(() => post(BODY, inv.id, sub, F_END + F_ERROR));
   });
 }
@@ -106,8 +107,12 @@ function replied(inv, sub, flags, head) {
   const waiting = inv.calls?.get(sub);
   if (waiting === undefined) return;
   inv.calls.delete(sub);
-  if (flags & F_ERROR) waiting.reject(errorOf(head));
-  else waiting.resolve({ value: head === "" ? undefined : parse(head), body: flags & F_BODY ? incoming(inv, sub) : null });
+  if (flags & F_ERROR) {
+    const e = errorOf(head);
+    if (waiting.from !== "") e.stack = waiting.from;
+    return waiting.reject(e);
+  }
+  waiting.resolve({ value: head === "" ? undefined : parse(head), body: flags & F_BODY ? incoming(inv, sub) : null });
 }
 
 function outside(what) {

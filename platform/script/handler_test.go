@@ -218,3 +218,19 @@ func TestEvents(t *testing.T) {
 		t.Errorf("an event without a handler: %v", err)
 	}
 }
+
+// Where a developer looks, what a host call refuses is at the line that called; it
+// costs, so elsewhere it has no place.
+func TestRefusedCallsSayWhoCalled(t *testing.T) {
+	h := host(t, script.Config{})
+	w := &world{env: []script.Env{{Name: "KEYS", Kind: "kv"}}}
+	for _, code := range []string{"await env.KEYS.get('x')", "await fetch('http://x.test/')"} {
+		for traced, want := range map[bool]string{true: "    at fetch (test:2:", false: ""} {
+			_, err := open(t, h, handler(code), script.Bounds{Trace: traced}).Fetch(t.Context(), get("http://app.test/"), w)
+			e, _ := errors.AsType[*script.Exception](err)
+			if e == nil || !strings.HasPrefix(e.Stack, want) || traced != (e.Stack != "") {
+				t.Errorf("%s, traced %v: %v %q", code, traced, err, e.Stack)
+			}
+		}
+	}
+}

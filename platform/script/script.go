@@ -33,6 +33,7 @@ type Bounds struct {
 	Reply    int64         // bytes of a response; 5 MiB
 	Fresh    bool          // a pristine machine for every invocation
 	Own      bool          // a child of its own
+	Trace    bool          // errors of host calls say who called, for 10 µs a call
 }
 
 // withDefaults fills what is not set.

@@ -89,7 +89,8 @@ func arguments(p spec.Part) map[string]any {
 	out := map[string]any{}
 	for name, v := range p.Args {
 		if values, ok := v.(map[string]spec.EnvValue); ok {
-			v = settings(values)
+			spread(out, name, settings(values)) // or a secret in it would not be told by its name
+			continue
 		}
 		out[name] = v
 	}

@@ -111,6 +111,7 @@ app "reach" {
   service "T" { app = "work" }       # ERROR: "service[\"T\"].app" must be the address of an app
   service "U" {}                     # ERROR: service "U" of app "reach" has no app
   egress "10.0.0.1" {}               # ERROR: host "10.0.0.1": an IP address is not a host name
+  egress "localhost" {}              # ERROR: "localhost" is not the full name of a host
   egress "https://x.example/y" {}    # ERROR: "https://x.example/y" is a URL, not a host
   egress "x.example:8443" {}         # ERROR: host "x.example:8443" has a port, and a host has none
   egress "y.example" {
