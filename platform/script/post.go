@@ -25,7 +25,7 @@ func (m *machine) post(args []any) (any, error) {
 	case kindTimer:
 		return t.timer(msg), nil
 	case kindEnd:
-		t.clear(msg.sub)
+		t.alarms.clear(msg.sub)
 	case kindCredit:
 		if msg.n == 0 {
 			delete(t.calls, msg.sub)
@@ -210,20 +210,13 @@ func (t *task) log(m message) any {
 }
 
 func (t *task) timer(m message) any {
-	if len(t.timers) >= t.program.bounds.Timers {
+	if t.alarms.pending() >= t.program.bounds.Timers {
 		return limitTimers
 	}
-	mail, fired := t.machine.mail, message{kind: kindTimer, id: t.id, sub: m.sub}
-	if t.timers == nil {
-		t.timers = map[uint64]*time.Timer{}
+	if t.alarms.wake == nil {
+		mail, wake := t.machine.mail, message{kind: kindTimer, id: t.id}
+		t.alarms.wake = time.AfterFunc(time.Hour, func() { mail.push(wake) })
 	}
-	t.timers[m.sub] = time.AfterFunc(time.Duration(m.n)*time.Millisecond, func() { mail.push(fired) })
+	t.alarms.set(m.sub, time.Now().Add(time.Duration(m.n)*time.Millisecond))
 	return nil
-}
-
-func (t *task) clear(sub uint64) {
-	if timer := t.timers[sub]; timer != nil {
-		timer.Stop()
-		delete(t.timers, sub)
-	}
 }

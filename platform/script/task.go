@@ -24,7 +24,7 @@ type task struct {
 	env      string // what the machine must be told first
 	used     time.Duration
 	calls    map[uint64]bool // in flight
-	timers   map[uint64]*time.Timer
+	alarms   alarms
 	flows    map[uint64]*outflow // bodies to the node: 0 is the response, else of a call
 	logged   int
 	answered bool
@@ -81,17 +81,18 @@ func (t *task) stop() {
 func (t *task) left() time.Duration { return t.program.bounds.CPU - t.used }
 
 // wants tells whether a message is one for the script, after taking what is not.
-func (t *task) wants(m message) bool {
+// Of a wake-up it says for which timer.
+func (t *task) wants(m *message) bool {
 	switch m.kind {
 	case kindCancel:
 		t.heard.Store(true)
 		t.stopped.Store(false) // what is left to do may be done
 	case kindCredit:
-		return t.granted(m)
+		return t.granted(*m)
 	case kindTimer:
-		_, ok := t.timers[m.sub]
-		delete(t.timers, m.sub)
-		return ok
+		sub, due := t.alarms.due(time.Now())
+		m.sub = sub
+		return due
 	case kindReply:
 		if m.n&flagBody == 0 {
 			delete(t.calls, m.sub) // else it is in flight until its body has ended
@@ -229,9 +230,7 @@ func (t *task) end() {
 // release stops whatever would still wake t.
 func (t *task) release() {
 	t.wall.Stop()
-	for _, timer := range t.timers {
-		timer.Stop()
-	}
+	t.alarms.stop()
 	for _, f := range t.flows {
 		f.stop()
 	}

@@ -41,7 +41,7 @@ func (m *machine) turn(msg message) {
 		m.limit(t, limitWall)
 		m.settle()
 		return
-	case !t.wants(msg):
+	case !t.wants(&msg):
 		m.settle()
 		return
 	}
