@@ -104,6 +104,7 @@ type App struct {
 	Protect   bool       `json:"protect,omitempty"`   // may not be removed; the node remembers it when the block is gone
 	OnRemove  OnRemove   `json:"on_remove,omitempty"` // what becomes of it when its block goes; empty is Park
 	Limits    *AppLimits `json:"limits,omitempty"`    // nil where none is set
+	Access    []Access   `json:"access,omitempty"`    // in declared order; none: the app is public
 
 	// What an app that runs code has and may reach; lists are sorted by name.
 	Runtime  *Runtime            `json:"runtime,omitempty"` // nil: it runs none, and has none of the following
@@ -175,6 +176,7 @@ type Header struct {
 // Edge is the canonical form of the edge block.
 type Edge struct {
 	Domain         string   `json:"domain,omitempty"`
+	Console        string   `json:"console,omitempty"`         // canonical host of the node itself: sign-in and the API
 	TrustedProxies []string `json:"trusted_proxies,omitempty"` // canonical CIDR prefixes, sorted
 	ProxyProtocol  bool     `json:"proxy_protocol,omitempty"`  // trusted proxies must send PROXY v1 or v2
 	TLS            TLS      `json:"tls"`                       // "off", or an object
@@ -257,6 +259,7 @@ type Spec struct {
 	Moved     []Moved              `json:"moved,omitempty"`     // by From, each From once
 	Removed   []Removed            `json:"removed,omitempty"`   // by From, each From once
 	Warnings  Diagnostics          `json:"warnings,omitempty"`
+	Personas  []Persona            `json:"personas,omitempty"` // of dev blocks, by name
 }
 
 // Severity of a diagnostic.

@@ -55,6 +55,7 @@ const (
 type Docs struct {
 	Name    string  `json:"name"`
 	Indexes []Index `json:"index,omitempty"` // by name
+	Rules   []Rule  `json:"rule,omitempty"`  // by name
 }
 
 // Index makes documents findable by fields.
