@@ -23,13 +23,13 @@ integration: ## the real binary, real git, kill -9
 	go test -tags integration -count=1 ./cmd/fazt -run 'Integration'
 
 kills: ## kill -9, 100 times at random moments
-	FAZT_PLAIN=1 FAZT_KILLS=$${FAZT_KILLS:-100} go test -tags integration -count=1 -v -timeout 30m ./cmd/fazt -run 'IntegrationKill$$'
+	FAZT_PLAIN=1 FAZT_KILLS=$${FAZT_KILLS:-100} go test -tags integration -count=1 -v -timeout 30m ./cmd/fazt -run 'Integration(Apps)?Kill$$'
 
 conformance: ## the edge before h2spec, five proxies, two TLS scanners and tables of tricks
 	FAZT_SCANS=all go test -tags integration -count=1 -v -timeout 20m ./cmd/fazt -run 'IntegrationConform'
 
 faults: ## kill -9, 500 times at random and ten times at every durable step; each system call failing
-	FAZT_PLAIN=1 FAZT_KILLS=$${FAZT_KILLS:-500} FAZT_ROUNDS=$${FAZT_ROUNDS:-10} go test -tags integration -count=1 -v -timeout 3h ./cmd/fazt -run 'IntegrationKill|IntegrationFailpoints'
+	FAZT_PLAIN=1 FAZT_KILLS=$${FAZT_KILLS:-500} FAZT_ROUNDS=$${FAZT_ROUNDS:-10} go test -tags integration -count=1 -v -timeout 3h ./cmd/fazt -run 'Integration(Apps)?Kill$$|IntegrationFailpoints'
 	FAZT_SYSCALLS=all go test -tags integration -count=1 -v -timeout 1h ./cmd/fazt -run 'IntegrationSyscall'
 	go test -tags failpoints -count=1 ./reconcile/source -run CrashLeaves
 
@@ -44,13 +44,16 @@ fuzz: ## each fuzz target for FUZZTIME
 	  for target in $$(go test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
 	    echo "$$pkg $$target"; go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x $$pkg; done; done
 
-bench: bench-edge bench-reconcile bench-start ## every measured figure
+bench: bench-edge bench-reconcile bench-apps bench-start ## every measured figure
 
 bench-edge: ## serving, next to bare net/http and Caddy, in turn
 	go run ./cmd/fazt/bench edge
 
 bench-reconcile: ## following repositories of 100, 1,000 and 10,000 apps, next to git and a bare parse
 	go run ./cmd/fazt/bench -rounds 3 reconcile
+
+bench-apps: ## code and data of apps, next to node:http, PocketBase and a bare driver
+	go run ./cmd/fazt/bench -rounds 3 apps
 
 bench-start: ## seconds of a newcomer's two commands
 	go run ./cmd/fazt/bench -rounds 3 start
@@ -75,5 +78,5 @@ cover: ## coverage of the unit and script tests
 ci: lint gen-check test race integration kills browser ## what .ci/run runs
 	$(MAKE) fuzz FUZZTIME=3s
 
-.PHONY: help build test race integration conformance kills faults abuse browser fuzz bench bench-edge bench-reconcile bench-start lint gen vendor-js gen-check cover ci
+.PHONY: help build test race integration conformance kills faults abuse browser fuzz bench bench-edge bench-reconcile bench-apps bench-start lint gen vendor-js gen-check cover ci
 .DEFAULT_GOAL := help

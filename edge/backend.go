@@ -62,12 +62,25 @@ func (p *passing) openBackend(ctx context.Context, c *candidate, made *site) (_ 
 
 // migrate brings the app's tables to what its new release needs, while the old one
 // goes on with them: they are only added to, unless their author says otherwise. A
-// release that the node remembers was migrated when it was made.
+// release that the node remembers was migrated when it was made; only the data of a
+// backup may be older than it.
 func (p *passing) migrate(ctx context.Context, b *backend, object spec.Object) error {
-	if b.app.SQL == nil || b.app.SQL.Migrations == "" || p.desired.Folder == nil || p.desired.Verify {
+	if b.app.SQL == nil || b.app.SQL.Migrations == "" || p.desired.Folder == nil {
 		return nil
 	}
+	tables := b.store.SQL(b.app.SQL.Name)
+	lacks := ""
+	if p.desired.Verify {
+		applied, err := tables.Applied(ctx)
+		if lacks = missing(object.Content.Sources, b.app.SQL.Migrations, applied); err != nil || lacks == "" {
+			return err
+		}
+	}
 	folder, err := p.desired.Folder(object)
+	if err != nil && lacks != "" {
+		return fault.Wrap(fault.Conflict, err, "the data is older than the release of %q: it lacks %s", object.Addr, lacks).
+			WithHint("restore it beside, as another app: --as NAME")
+	}
 	if err != nil {
 		return err
 	}
@@ -75,7 +88,7 @@ func (p *passing) migrate(ctx context.Context, b *backend, object spec.Object) e
 	if err != nil {
 		return fault.Wrap(fault.Invalid, err, "migrations of %q", object.Addr)
 	}
-	done, err := b.store.SQL(b.app.SQL.Name).Migrate(ctx, files)
+	done, err := tables.Migrate(ctx, files)
 	for _, m := range done {
 		p.server.log.Info("migrated", "component", "edge", "app", object.Addr, "migration", m.Name)
 	}
@@ -83,6 +96,18 @@ func (p *passing) migrate(ctx context.Context, b *backend, object spec.Object) e
 		return p.mistakes(object, b.app).migrated(err)
 	}
 	return nil
+}
+
+// missing is the first migration of a release that was not applied, empty if all
+// were.
+func missing(sources []spec.File, dir string, applied []string) string {
+	for _, f := range sources {
+		name, of := strings.CutPrefix(f.Path, strings.TrimSuffix(dir, "/")+"/")
+		if of && strings.HasSuffix(name, ".sql") && !strings.Contains(name, "/") && !slices.Contains(applied, name) {
+			return name
+		}
+	}
+	return ""
 }
 
 // openProgram has the code run once, as every machine of the release does.

@@ -245,7 +245,7 @@ func (p *passing) consider(object *spec.Object) (c candidate) {
 		c.fail(fault.New(fault.Invalid, "%q has no content", object.Addr))
 		return c
 	}
-	if c.current == nil || c.current.digest != object.Digest || !sameFiles(c.current.content, object.Content) {
+	if c.current == nil || c.current.digest != object.Digest || c.current.data != object.Data || !sameFiles(c.current.content, object.Content) {
 		content := *object.Content
 		content.Files = append([]spec.File(nil), content.Files...)
 		c.content = &content

@@ -133,6 +133,7 @@ const (
 type Files struct {
 	Digests Digests           // what a recorded file list refers to; nil: releases and blobs stay
 	Damaged func(blob.Digest) // told of bytes in service that a scrub finds damaged or missing; nil: none is made
+	Data    Data              // whose data a recorded object has; nil: all data stays
 }
 
 // Run does the chores until ctx ends: it forgets what is older than is kept,
@@ -148,7 +149,7 @@ func (p *Platform) Run(ctx context.Context, f Files) error {
 	tick := time.NewTicker(sweepEvery)
 	defer tick.Stop()
 	defer time.AfterFunc(crashWindow, p.forgetStarts).Stop()
-	p.tidy(ctx, f.Digests, true) // what a crash left
+	p.tidy(ctx, f, true) // what a crash left
 	for {
 		select {
 		case <-ctx.Done():
@@ -158,7 +159,7 @@ func (p *Platform) Run(ctx context.Context, f Files) error {
 			if err := p.sweep(p.Clock.Sure().Add(-tempAge)); err != nil {
 				p.log.Warn("temporary files stay", "component", "platform", "folder", p.Temp, "error", err)
 			}
-			p.tidy(ctx, f.Digests, false)
+			p.tidy(ctx, f, false)
 		}
 	}
 }

@@ -14,6 +14,10 @@ import (
 // writer's; the ground does not know its form.
 type Digests func(list []byte, visit func(blob.Digest)) error
 
+// Data finds what an object that is recorded keeps its data in, empty for none. The
+// error is that of a record that cannot be read.
+type Data func(body []byte) (id string, err error)
+
 // When less of the disk is free than this, fewer releases are kept: a node that
 // cannot write its journal is worse off than one that can go back two steps
 // only. The smaller of the two counts.
@@ -43,10 +47,12 @@ func (p *Platform) Disk() (Disk, error) {
 
 // tidy forgets and sweeps. Nothing depends on it at once, so what fails is for
 // the log and for the next time.
-func (p *Platform) tidy(ctx context.Context, digests Digests, first bool) {
+func (p *Platform) tidy(ctx context.Context, f Files, first bool) {
+	digests := f.Digests
 	if digests == nil {
 		return
 	}
+	defer p.tidyData(ctx, f.Data) // when the record is as it will be
 	if !first {
 		defer p.setAsideRoom() // of what was swept
 	}

@@ -22,6 +22,9 @@ type Adjustment struct {
 	Free  []HoldKey     // holds that end; those that are not there are ignored
 	Purge []spec.Addr   // what leaves the trash for good
 
+	Data map[spec.Addr]string // apps that get the data of another folder, which is complete; among them may be those of Put
+
+	Reason  string // why, where no hold says it
 	Actor   string
 	Trigger string // "rollback", "pause", … : for the journal and the history
 	DryRun  bool   // make the plan, change nothing
@@ -31,7 +34,7 @@ type Adjustment struct {
 func (a *Adjustment) reason(addr spec.Addr) string {
 	i := slices.IndexFunc(a.Hold, func(h Hold) bool { return h.Addr == addr })
 	if i < 0 {
-		return ""
+		return a.Reason
 	}
 	return a.Hold[i].Reason
 }
@@ -48,7 +51,7 @@ func (l *Loop) adjust(ctx context.Context, a *Adjustment) (Result, error) {
 	if err := l.complete(ctx, a); err != nil {
 		return Result{}, err
 	}
-	if len(a.Put)+len(a.Drop) == 0 {
+	if len(a.Put)+len(a.Drop)+len(a.Data) == 0 {
 		return l.jot(ctx, a)
 	}
 	p := &pass{cause: cause{trigger: a.Trigger, actor: a.Actor}, adjust: a}
@@ -107,7 +110,8 @@ func (l *Loop) jot(ctx context.Context, a *Adjustment) (Result, error) {
 
 // readjust makes the desired state of an adjustment: what the node has, but for
 // what is to come and go. What comes back keeps the end that the app has now:
-// only a commit takes protection off.
+// only a commit takes protection off. It keeps the data too: a release says
+// which it had, and time has gone on since.
 func (l *Loop) readjust(p *pass) {
 	a := p.adjust
 	objects := make(map[spec.Addr]spec.Object, len(p.actual))
@@ -118,6 +122,7 @@ func (l *Loop) readjust(p *pass) {
 	for i, o := range a.Put {
 		if now, serves := objects[o.Addr]; serves {
 			a.Put[i] = o.WithEndOf(now)
+			a.Put[i].Data = now.Data
 		}
 	}
 	for _, addr := range a.Drop {
@@ -125,6 +130,12 @@ func (l *Loop) readjust(p *pass) {
 	}
 	for _, o := range a.Put {
 		objects[o.Addr] = o
+	}
+	for addr, data := range a.Data {
+		if o, there := objects[addr]; there {
+			o.Data = data
+			objects[addr] = o
+		}
 	}
 	p.loaded = &loaded{revision: l.last.Published, spec: &spec.Spec{Node: l.Status().Node}, stalled: map[spec.Addr]spec.Diagnostics{}, faults: map[spec.Addr]error{}}
 	for _, o := range p.actual {

@@ -13,8 +13,9 @@ import (
 
 // housed gives each app that keeps data the folder of it. An app has one for as
 // long as there is a record of it: it goes along to a new address, waits in the
-// trash, and is not taken back by a rollback. A name alone would not do, as it
-// may belong to another app tomorrow; with the generation it is given once.
+// trash, and is not taken back by a rollback; only a restore gives it another. A
+// name alone would not do, as it may belong to another app tomorrow; with the
+// generation it is given once.
 func (l *Loop) housed(p *pass, objects []spec.Object) []spec.Object {
 	was, parked := byAddr(p.actual), byAddr(l.memory.Load().parked)
 	from := map[spec.Addr]spec.Addr{}
@@ -26,6 +27,10 @@ func (l *Loop) housed(p *pass, objects []spec.Object) []spec.Object {
 	for i := range objects {
 		o := &objects[i]
 		if o.Kind != spec.KindApp {
+			continue
+		}
+		if given := p.restored(o.Addr); given != "" {
+			o.Data = given
 			continue
 		}
 		before := o.Addr
@@ -44,6 +49,14 @@ func (l *Loop) housed(p *pass, objects []spec.Object) []spec.Object {
 		}
 	}
 	return objects
+}
+
+// restored is the data that somebody gives an app, empty where nobody does.
+func (p *pass) restored(addr spec.Addr) string {
+	if p.adjust == nil {
+		return ""
+	}
+	return p.adjust.Data[addr]
 }
 
 // folder opens the content folder of an app in a revision.

@@ -472,3 +472,60 @@ func TestApprovedRemovalBesideAFault(t *testing.T) {
 		}
 	})
 }
+
+// A release that comes back has the data of today, whatever it had: data is not
+// taken back by a rollback. To go back to what is served but for that is to
+// change nothing.
+func TestRollbackKeepsData(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := build()
+		c := apps("a", "b")
+		a := c.Apps["a"]
+		a.KV = []spec.KV{{Name: "K"}}
+		c.Apps["a"] = a
+		r.repo.push(commit(c, "one"))
+		r.start(t, r.config())
+		defer r.end()
+		one, _ := r.served("app.a")
+		r.adjust(t, reconcile.Adjustment{Trigger: "restore", Data: map[spec.Addr]string{"app.a": "of-monday"}})
+		if _, err := r.loop.Adjust(t.Context(), rollback(one, "")); fault.KindOf(err) != fault.Conflict {
+			t.Errorf("back to the same release with other data: %v", err)
+		}
+		r.repo.push(commit(c, "two"))
+		r.sync(t)
+		result := r.adjust(t, rollback(one, ""))
+		if now, _ := r.served("app.a"); !plan.Same(now, one) || now.Data != "of-monday" {
+			t.Errorf("it went back to the data %q", now.Data)
+		}
+		if reason := result.Plan.Changes[0].Reason; reason != plan.ContentChanged {
+			t.Errorf("the plan says %s", reason)
+		}
+	})
+}
+
+// An app that belongs to no block stays so through what happens to others, and
+// no plan speaks of it.
+func TestAdjustmentLeavesTheUnmanaged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := following(t)
+		defer r.end()
+		one, _ := r.served("app.a")
+		b, _ := r.served("app.b")
+		b.Addr, b.Name, b.Unmanaged = "app.c", "c", true
+		b.Spec = []byte(`{"content":"apps/b","hosts":["c.example.com"]}`)
+		b.Digest = digest(b.Kind, b.Spec)
+		made := r.adjust(t, reconcile.Adjustment{Trigger: "restore", Put: []spec.Object{b}, Data: map[spec.Addr]string{"app.c": "of-monday"}})
+		if c, _ := r.served("app.c"); c.Data != "of-monday" || !c.Unmanaged || len(made.Deployments) != 1 {
+			t.Fatalf("beside the others is %+v, the history has %+v", c, made.Deployments)
+		}
+		r.repo.push(commit(apps("a", "b"), "two"))
+		r.sync(t)
+		result := r.adjust(t, rollback(one, ""))
+		if len(result.Plan.Changes) != 1 || result.Plan.Changes[0].Addr != "app.a" {
+			t.Errorf("the plan of going back has %+v", result.Plan.Changes)
+		}
+		if c, _ := r.served("app.c"); c.Data != "of-monday" || !c.Unmanaged {
+			t.Errorf("and what nobody spoke of is %+v", c)
+		}
+	})
+}

@@ -14,7 +14,6 @@ import (
 	"github.com/fazt-sh/fazt/reconcile"
 	"github.com/fazt-sh/fazt/reconcile/plan"
 	"github.com/fazt-sh/fazt/reconcile/source"
-	"github.com/fazt-sh/fazt/spec"
 )
 
 // savedPlan is one that somebody has in a file, with its folder.
@@ -31,7 +30,8 @@ type savedPlan struct {
 // agreed to changes nothing; a saved plan is carried out once, in its time.
 func TestLawsOfApply(t *testing.T) {
 	inBubble(t, func(rt *rapid.T) {
-		w := &world{rig: build(), pushed: map[string]config{}, trees: map[string]source.Artifact{}, guarded: map[spec.Addr]bool{}, partial: map[string]bool{}, alone: true}
+		w := newWorld()
+		w.alone = true
 		w.boot()
 		defer func() { w.end() }()
 		w.first(rt)
@@ -46,6 +46,7 @@ func TestLawsOfApply(t *testing.T) {
 			"die":         w.die,
 			"rollback":    w.rollback,
 			"withdraw":    w.withdraw,
+			"restore":     w.restore,
 			"pause":       w.pause,
 			"resume":      w.resume,
 			"wait": func(rt *rapid.T) {

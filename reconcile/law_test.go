@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -52,6 +53,9 @@ type world struct {
 	guarded map[spec.Addr]bool // apps that a revision protected, as of the last commit that was looked at
 	alone   bool               // it follows nothing: revisions come by Apply
 	saved   []savedPlan
+	data    map[spec.Addr]string // what apps keep their data in, as of the last commit that was looked at
+	owner   map[string]spec.Addr // whose data ever was what
+	asked   map[string]bool      // data that a restore gave
 }
 
 // TestLawsOfTheLoop lets commits, broken ones, rewritten histories, rollbacks,
@@ -59,13 +63,13 @@ type world struct {
 // what is served was once asked for and valid, hosts have one app, what is
 // served is what is remembered, generations grow by one, only a commit changes
 // what is served, nothing is removed that the revision names or that is
-// protected, or by a revision that cannot be read in full, a version in quarantine is not served, and a paused node changes
-// only when it is told to. A revision that can go live does so in the pass that
+// protected, or by a revision that cannot be read in full, a version in quarantine is not served, an app has the data that it
+// had until a restore gives it other, nobody else's ever, and a paused node changes only when it is told to. A revision that can go live does so in the pass that
 // is asked for it. In the end, with the faults and holds gone, one pass brings
 // the node to the revision.
 func TestLawsOfTheLoop(t *testing.T) {
 	inBubble(t, func(rt *rapid.T) {
-		w := &world{rig: build(), pushed: map[string]config{}, trees: map[string]source.Artifact{}, guarded: map[spec.Addr]bool{}, partial: map[string]bool{}}
+		w := newWorld()
 		w.repo.parents = map[string]string{}
 		w.push(rt)
 		w.boot()
@@ -80,6 +84,7 @@ func TestLawsOfTheLoop(t *testing.T) {
 			"sync":     w.sync,
 			"rollback": w.rollback,
 			"withdraw": w.withdraw,
+			"restore":  w.restore,
 			"hold":     w.hold,
 			"resume":   w.resume,
 			"amid":     w.amid,
@@ -91,6 +96,13 @@ func TestLawsOfTheLoop(t *testing.T) {
 		})
 		w.settle(rt)
 	})
+}
+
+func newWorld() *world {
+	return &world{
+		rig: build(), pushed: map[string]config{}, trees: map[string]source.Artifact{}, guarded: map[spec.Addr]bool{}, partial: map[string]bool{},
+		data: map[spec.Addr]string{}, owner: map[string]spec.Addr{}, asked: map[string]bool{},
+	}
 }
 
 // boot starts the loop as a node does: it serves what the ledger remembers.
@@ -142,6 +154,7 @@ func (w *world) draw(t *rapid.T) (config, fstest.MapFS) {
 	for i, name := range names {
 		c.Apps[name] = spec.App{
 			Content: "apps/" + name, Hosts: hosts[i : i+1], Spa: rapid.Bool().Draw(t, "spa"),
+			KV:      rapid.SampledFrom([][]spec.KV{nil, {{Name: "K"}}}).Draw(t, "keeps"),
 			Protect: rapid.IntRange(0, 4).Draw(t, "protect") == 0, OnRemove: rapid.SampledFrom([]spec.OnRemove{"", spec.Delete}).Draw(t, "on remove"),
 		}
 		switch rapid.IntRange(0, 6).Draw(t, "health") {
@@ -217,6 +230,29 @@ func (w *world) withdraw(t *rapid.T) {
 	if _, there := w.served(addr); there {
 		w.adjust(reconcile.Adjustment{Trigger: "rollback", Drop: []spec.Addr{addr}, Hold: []reconcile.Hold{{Kind: reconcile.RolledBack, Addr: addr}}})
 	}
+}
+
+// restore gives an app in service the data of a backup.
+func (w *world) restore(t *rapid.T) {
+	addr := spec.Addr("app." + rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "app"))
+	if o, there := w.served(addr); !there || o.Data == "" {
+		return
+	}
+	data := "backup-" + strconv.Itoa(len(w.asked))
+	w.asked[data] = true
+	before := len(w.ledger.commits)
+	result, err := w.loop.Adjust(context.Background(), reconcile.Adjustment{Trigger: "restore", Data: map[spec.Addr]string{addr: data}, Reason: "of monday"})
+	if err != nil {
+		if !w.broken {
+			t.Fatalf("nothing is wrong, and %s does not get its data: %v", addr, err)
+		}
+		return
+	}
+	c := w.ledger.commits[before]
+	if len(c.Put) != 1 || c.Put[0].Data != data || len(c.Deployments) != 1 || c.Deployments[0].Subject != "of monday" || len(result.Plan.Changes) != 1 {
+		t.Fatalf("%s got its data, and the record has %+v, the plan %+v", addr, c, result.Plan.Changes)
+	}
+	synctest.Wait()
 }
 
 // hold pauses, pins or approves something, for good or for a while.
@@ -354,6 +390,32 @@ func (w *world) checkCommit(t *rapid.T, c reconcile.Commit, number uint64) {
 		delete(w.guarded, addr)
 	}
 	w.guard(t, c)
+	w.keep(t, c)
+}
+
+// keep follows what apps keep their data in. One that is deleted, or purged, is
+// another one when it is there again.
+func (w *world) keep(t *rapid.T, c reconcile.Commit) {
+	for _, addr := range c.Delete {
+		delete(w.data, addr)
+	}
+	for _, o := range c.Put {
+		if o.Kind != spec.KindApp {
+			continue
+		}
+		was := w.data[o.Addr]
+		switch of, known := w.owner[o.Data]; {
+		case was != "" && o.Data != was && !(c.Entry.Action == "restore" && w.asked[o.Data]):
+			t.Fatalf("%s had its data in %q, and %s gives it %q", o.Addr, was, c.Entry.Action, o.Data)
+		case o.Data == "" && o.HoldsData:
+			t.Fatalf("%s keeps data, and has no place for it", o.Addr)
+		case o.Data != "" && known && (of != o.Addr || o.Data != was):
+			t.Fatalf("%s has the data %q, which was that of %s", o.Addr, o.Data, of)
+		}
+		if o.Data != "" {
+			w.data[o.Addr], w.owner[o.Data] = o.Data, o.Addr
+		}
+	}
 }
 
 // adjusts reports whether a commit is somebody's word, not a revision's.

@@ -18,8 +18,10 @@ func (l *Loop) release(p *pass) (Commit, *Problem) {
 	kept := keptBackBy(p)
 	l.compareReleases(p, &c, kept)
 	l.recordEnds(p, &c)
+	was := byAddr(p.actual)
 	for _, o := range c.Put {
-		if o.Kind == spec.KindApp && (!o.Unmanaged || slices.Contains(c.Unpark, o.Addr)) {
+		old, exists := was.get(o.Addr)
+		if o.Kind == spec.KindApp && (!o.Unmanaged || !exists || !sameRelease(old, o)) {
 			d := p.deployment(o)
 			d.Outcome, d.Generation = DeployLive, c.Generation
 			c.Deployments = append(c.Deployments, d)
@@ -51,7 +53,7 @@ func (l *Loop) compareReleases(p *pass, c *Commit, kept map[spec.Addr]keptBack) 
 	was, now := byAddr(p.actual), byAddr(p.objects)
 	for _, o := range p.objects {
 		old, exists := was.get(o.Addr)
-		if !exists || !plan.Same(old, o) || old.Unmanaged != o.Unmanaged {
+		if !exists || !sameRelease(old, o) || old.Unmanaged != o.Unmanaged {
 			c.Put = append(c.Put, o)
 		}
 	}
@@ -63,6 +65,9 @@ func (l *Loop) compareReleases(p *pass, c *Commit, kept map[spec.Addr]keptBack) 
 	}
 	c.Drop = append(c.Drop, l.forgotten(p)...)
 }
+
+// sameRelease reports whether an app is what it was, its data included.
+func sameRelease(a, b spec.Object) bool { return plan.Same(a, b) && a.Data == b.Data }
 
 // recordEnds says of each app that no block declares any more what became of
 // it, and of each that has a new address or came back where it was.
@@ -215,8 +220,11 @@ func (p *pass) entry(o Outcome, problem *Problem, generation uint64) Entry {
 	if problem != nil {
 		detail.Problem, detail.Code = problem.Message, problem.Code
 	}
-	if p.adjust != nil && len(p.adjust.Hold) > 0 {
-		detail.Reason = p.adjust.Hold[0].Reason
+	if p.adjust != nil {
+		detail.Reason = p.adjust.Reason
+		if len(p.adjust.Hold) > 0 {
+			detail.Reason = p.adjust.Hold[0].Reason
+		}
 	}
 	text, err := json.Marshal(detail)
 	if err != nil { // words and numbers always encode

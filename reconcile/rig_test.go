@@ -233,7 +233,9 @@ func (l *loader) Load(_ context.Context, in spec.Input) (spec.Output, error) {
 			s.Stalled[addr] = finding("F1203", "unknown argument in "+name, addr)
 			continue
 		}
-		s.Objects = append(s.Objects, object(spec.KindApp, addr, name, app))
+		o := object(spec.KindApp, addr, name, app)
+		o.HoldsData = app.HoldsData()
+		s.Objects = append(s.Objects, o)
 	}
 	slices.SortFunc(s.Objects, func(a, b spec.Object) int { return strings.Compare(string(a.Addr), string(b.Addr)) })
 	return spec.Output{Spec: s, Units: []spec.Unit{{File: "config.json"}}}, nil
@@ -444,7 +446,7 @@ func (e *edge) view() string {
 func view(objects []spec.Object) string {
 	var b strings.Builder
 	for _, o := range objects {
-		fmt.Fprintf(&b, "%s %.6s %.6s", o.Addr, o.Digest, o.Revision)
+		fmt.Fprintf(&b, "%s %.6s %.6s %s", o.Addr, o.Digest, o.Revision, o.Data)
 		if o.Content != nil {
 			for _, f := range o.Content.Files {
 				fmt.Fprintf(&b, " %s=%.6s", f.Path, f.ID)

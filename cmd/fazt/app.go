@@ -83,6 +83,7 @@ type appShowOut struct {
 	Spec        json.RawMessage  `json:"spec"`
 	Range       spec.Range       `json:"range"`
 	Diagnostics spec.Diagnostics `json:"diagnostics,omitempty"`
+	Data        *dataView        `json:"data,omitempty"` // of an app in service that keeps something
 	Deployments []deploymentView `json:"deployments"`
 }
 
@@ -96,6 +97,9 @@ func (o appShowOut) WriteText(w *op.Screen) error {
 	row("state", "%s", redState(w, o.State))
 	if o.Revision != "" {
 		row("content", "%s, %s", plural(o.Files, "file"), size(o.Bytes))
+	}
+	if o.Data != nil {
+		row("data", "%s", o.Data)
 	}
 	row("revision", "%s", orNothing(short(o.Revision)))
 	if o.Range.Filename != "" {
@@ -313,6 +317,14 @@ func (n *node) appShow(ctx context.Context, name string) (appShowOut, error) {
 	}
 	if s, ok := n.appStatus(o.Addr); ok {
 		out.Diagnostics = s.Diagnostics
+	}
+	b, data, err := n.sums(ctx, o)
+	if err != nil {
+		return out, err
+	}
+	if b != nil {
+		out.Data = data
+		b.Close()
 	}
 	list, err := n.ground.Releases.Deployments(ctx, release.Filter{App: v.App, Limit: 5})
 	out.Deployments = viewsOf(list)

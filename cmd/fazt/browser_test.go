@@ -29,6 +29,7 @@ func TestBrowser(t *testing.T) {
 	t.Run("Board", on(seeBoard))
 	t.Run("BoardByKeyboard", on(seeBoardByKeyboard))
 	t.Run("Snake", on(seeSnake))
+	t.Run("Uploads", on(seeUploads))
 	t.Run("Errors", on(seeErrors))
 	t.Run("NothingYet", func(t *testing.T) { seeNothingYet(t, newTab(t, browser)) })
 	t.Run("Reload", func(t *testing.T) { seeReload(t, browser) })
@@ -471,3 +472,57 @@ func (p *tab) seeAgain(home string) {
 	}
 	p.clean(home)
 }
+
+// seeUploads: what a stranger uploads runs nothing on the app's origin, whichever way
+// a page is led to it: as a document, as a picture's source, as a script.
+func seeUploads(t *testing.T, p *tab, port string) {
+	p.visit("http://drop.localhost" + port + "/")
+	eval[bool](p, uploadAndLook)
+	p.await("!!window.seen")
+	seen := eval[map[string]string](p, "window.seen")
+	want := map[string]string{"html": "nothing ran", "svg": "nothing ran", "js": "refused"}
+	for kind, what := range want {
+		if seen[kind] != what {
+			t.Errorf("an uploaded .%s: %q, want %q (%v)", kind, seen[kind], what, seen)
+		}
+	}
+	p.forget() // what the browser said of the refusals
+}
+
+// uploadAndLook uploads a page, a picture and a script that all say that they ran, and
+// opens each where it would.
+const uploadAndLook = `(() => {
+  const upload = async (name, type, text) => {
+    const json = async (r) => { if (!r.ok) throw new Error(name + ": " + r.status); return r.json(); };
+    const { id, upload } = await json(await fetch("/api/files", { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ name, type, size: text.length }) }));
+    const put = await fetch(upload, { method: "PUT", headers: { "content-type": type }, body: text });
+    if (!put.ok) throw new Error(name + ": " + put.status);
+    return (await json(await fetch("/api/files/" + id))).url;
+  };
+  const framed = (url) => new Promise((done) => {
+    const frame = document.createElement("iframe");
+    frame.onload = () => setTimeout(done, 300);
+    setTimeout(done, 3000); // a download loads nothing
+    frame.src = url;
+    document.body.append(frame);
+  });
+  const said = (kind) => window.ran?.[kind] ? "it ran at " + window.ran[kind] : "nothing ran";
+  const script = (kind) => "(top.ran ??= {})." + kind + " = location.origin";
+  (async () => {
+    const seen = {};
+    await framed(await upload("x.html", "text/html", "<script>" + script("html") + "</script>"));
+    seen.html = said("html");
+    await framed(await upload("x.svg", "image/svg+xml", '<svg xmlns="http://www.w3.org/2000/svg"><script>' + script("svg") + "</script></svg>"));
+    seen.svg = said("svg");
+    const url = await upload("x.js", "text/javascript", "window.ran = { js: 1 }");
+    seen.js = await new Promise((done) => {
+      const s = document.createElement("script");
+      s.onload = () => done("it ran");
+      s.onerror = () => done("refused");
+      s.src = url;
+      document.body.append(s);
+    });
+    window.seen = seen;
+  })().catch((e) => { window.seen = { error: String(e) }; });
+  return true;
+})()`

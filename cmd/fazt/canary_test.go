@@ -205,6 +205,7 @@ func TestCanarySweep(t *testing.T) {
 	replaceIn(t, filepath.Join(r.site, "shop.fazt.hcl"), "enabled = false", "enabled = true")
 	call(-1, "apply", r.site, "--yes")
 	call(-1, "rollback", "d-1")
+	call(-1, "app", "export", "shop")
 	everyRow()
 
 	envelope := stripeEnvelope(t, r)

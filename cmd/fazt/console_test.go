@@ -177,6 +177,7 @@ func (r *reader) stay(t *testing.T, command string) string {
 func plain(text string) string {
 	for _, n := range []struct{ pattern, with string }{
 		{`\b\d{4}-\d\d-\d\dT[0-9:.]+(Z|[+-]\d\d:\d\d)`, "TIME"},
+		{`\b\d{8}T\d{6}Z(-\d+)?\b`, "STAMP"},
 		{`\b(just now|\d+ (s|min|h|d) ago)\b`, "AGO"},
 		{`\b\d+(\.\d)? (s|min|h|d)\b`, "SPAN"},
 		{`\b\d+ ms\b`, "SPAN"},

@@ -36,7 +36,7 @@ const checkout = "../.."
 // generated are the pages made from tables: they may be long, and their
 // examples are run where the tables are.
 func generated() []string {
-	return []string{"docs/reference/language.md", "docs/reference/operations.md", "docs/reference/errors.md"}
+	return []string{"docs/reference/language.md", "docs/reference/operations.md", "docs/reference/errors.md", "docs/reference/compatibility.md"}
 }
 
 // page is one Markdown file, by its path in the project.
@@ -148,6 +148,8 @@ func TestReferencePages(t *testing.T) {
 		"operations.md": string(op.Reference(all)),
 		"errors.md":     errorsPage(),
 		"openapi.json":  string(api),
+
+		"compatibility.md": compatibilityPage(t),
 	} {
 		file := filepath.Join(checkout, "docs/reference", name)
 		if *update {

@@ -32,10 +32,11 @@ var failpoints = []string{
 	"source.pack.named", "source.pack.received", "source.packed", "source.ref.moved", "source.ref.moving",
 }
 
-// elsewhere are the moments that no push of this size passes: the sweep, which is
+// elsewhere are the moments that no push of this size passes: backups, the sweep, which is
 // ended too, and what the tests of the source kill at.
 var elsewhere = []string{
-	"blob.packed", "blob.sweep", "loop.noted", "platform.aside", "source.repack.begun", "source.repack.done", "source.repack.dropping", "source.repack.written",
+	"backup.named", "backup.verified", "backup.written", "blob.packed", "blob.sweep", "loop.noted", "platform.aside", "restore.unpacked",
+	"source.repack.begun", "source.repack.done", "source.repack.dropping", "source.repack.written",
 	"source.swap.aside", "source.swap.done", "source.swap.fetched", "source.swap.placed",
 }
 

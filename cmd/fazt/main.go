@@ -72,6 +72,7 @@ func (p *program) run(ctx context.Context, args []string) int {
 	case call.Globals.Help:
 		return p.help(ctx, call)
 	}
+	call.In = fromHere(call.In)
 	client, err := p.answerer(ctx, call)
 	if err != nil {
 		return p.fail(call, err)
@@ -144,6 +145,9 @@ func (p *program) perform(ctx context.Context, client *op.Client, call op.Call) 
 	reply, err := client.Call(ctx, call.Op, call.In)
 	if err != nil {
 		return p.fail(call, err)
+	}
+	if d, is := call.In.(downloader); is && !call.Globals.JSON {
+		return p.download(call, reply, d.target())
 	}
 	// What is written comes before what is said of it.
 	var formatted formatOut

@@ -46,6 +46,7 @@ type nodeConfig struct {
 	history   string           // --history: what the source may do to its past
 	interval  time.Duration
 	drain     time.Duration
+	backups   backupPlan
 	dev       bool
 	unsafe    bool // however often it crashed, it goes on
 	accessLog io.Writer
@@ -71,6 +72,7 @@ type node struct {
 	loader   *nodeLoader
 	loop     *reconcile.Loop
 	safe     *safety
+	shelf    *shelf           // backups
 	identity *secret.Identity // opens secrets; nil where the node has no key it can read
 	newKey   bool             // it was made at this start
 	control  *control
@@ -94,6 +96,7 @@ func openNode(ctx context.Context, cfg nodeConfig) (_ *node, err error) {
 	n.scripts = script.New(script.Config{Log: cfg.log})
 	n.code = start(context.WithoutCancel(ctx), n.scripts.Run) // what was published has code that must run at once
 	n.openIdentity()
+	n.shelf = newShelf(n.ground.Dir)
 	n.safe = newSafety(n.ground.Crashes(), cfg.dev || cfg.unsafe)
 	if err = n.openCerts(); err != nil {
 		return nil, err

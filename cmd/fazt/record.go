@@ -111,3 +111,14 @@ func digestsOf(list []byte, visit func(blob.Digest)) error {
 	}
 	return nil
 }
+
+// dataOf is what a recorded object keeps its data in.
+func dataOf(body []byte) (string, error) {
+	var o struct {
+		Data string `json:"data"`
+	}
+	if err := json.Unmarshal(body, &o); err != nil {
+		return "", fault.Wrap(fault.Internal, err, "a record of an object is damaged")
+	}
+	return o.Data, nil
+}

@@ -38,21 +38,23 @@ const defaultDrain = 15 * time.Second
 const historyFollow = "follow"
 
 type serveIn struct {
-	Repo       string            `placeholder:"URL" help:"repository to follow: https://, ssh://, user@host:path, file://, or a path that begins with / or ./" json:"repo"`
-	Ref        string            `default:"main" help:"branch to follow" json:"ref"`
-	History    string            `default:"fast-forward" enum:"fast-forward,follow" help:"what the branch may do: fast-forward refuses a rewritten history until somebody approves it, follow takes it" json:"history"`
-	Node       string            `placeholder:"NAME" help:"node block that describes this machine" json:"node"`
-	Listen     []string          `placeholder:"ADDR" help:"address to serve on; may be repeated (127.0.0.1:8080 if none is given)" json:"listen"`
-	ListenTLS  []string          `name:"listen-tls" placeholder:"ADDR" help:"address to serve TLS on; may be repeated. Plain addresses send browsers there once tls is on" json:"listen_tls"`
-	Control    string            `default:"127.0.0.1:0" placeholder:"ADDR" help:"loopback address for commands of peers" json:"control"`
-	Var        map[string]string `placeholder:"NAME=VALUE" help:"value of a variable; may be repeated" json:"var"`
-	Interval   time.Duration     `default:"60s" help:"how often the repository is asked when nothing pokes" json:"interval"`
-	Credential map[string]string `placeholder:"NAME=PATH" help:"file with a secret for reaching the repository: git (https token), ssh (private key), known_hosts, ca (certificates of the server)" json:"credential"`
-	Identity   string            `placeholder:"FILE" help:"private key that opens secrets (systemd: the credential identity); without it identity.txt in the state folder, made at the first start" json:"identity"`
-	FetchWith  string            `name:"fetch-with" default:"fazt" enum:"fazt,git" help:"who indexes what is fetched: fazt in its own memory, or a git binary in a process of its own, for very large repositories" json:"fetch_with"`
-	AccessLog  string            `name:"access-log" placeholder:"FILE" help:"append a JSON line for each request; - for standard output" json:"access_log"`
-	NoSafeMode bool              `name:"no-safe-mode" help:"go on however often the node crashed; without it, five crashes within a minute leave it serving what it has and nothing else" json:"no_safe_mode"`
-	Check      bool              `help:"judge the settings, start nothing" json:"check"`
+	Repo        string            `placeholder:"URL" help:"repository to follow: https://, ssh://, user@host:path, file://, or a path that begins with / or ./" json:"repo"`
+	Ref         string            `default:"main" help:"branch to follow" json:"ref"`
+	History     string            `default:"fast-forward" enum:"fast-forward,follow" help:"what the branch may do: fast-forward refuses a rewritten history until somebody approves it, follow takes it" json:"history"`
+	Node        string            `placeholder:"NAME" help:"node block that describes this machine" json:"node"`
+	Listen      []string          `placeholder:"ADDR" help:"address to serve on; may be repeated (127.0.0.1:8080 if none is given)" json:"listen"`
+	ListenTLS   []string          `name:"listen-tls" placeholder:"ADDR" help:"address to serve TLS on; may be repeated. Plain addresses send browsers there once tls is on" json:"listen_tls"`
+	Control     string            `default:"127.0.0.1:0" placeholder:"ADDR" help:"loopback address for commands of peers" json:"control"`
+	Var         map[string]string `placeholder:"NAME=VALUE" help:"value of a variable; may be repeated" json:"var"`
+	Interval    time.Duration     `default:"60s" help:"how often the repository is asked when nothing pokes" json:"interval"`
+	Credential  map[string]string `placeholder:"NAME=PATH" help:"file with a secret for reaching the repository: git (https token), ssh (private key), known_hosts, ca (certificates of the server)" json:"credential"`
+	Identity    string            `placeholder:"FILE" help:"private key that opens secrets (systemd: the credential identity); without it identity.txt in the state folder, made at the first start" json:"identity"`
+	FetchWith   string            `name:"fetch-with" default:"fazt" enum:"fazt,git" help:"who indexes what is fetched: fazt in its own memory, or a git binary in a process of its own, for very large repositories" json:"fetch_with"`
+	AccessLog   string            `name:"access-log" placeholder:"FILE" help:"append a JSON line for each request; - for standard output" json:"access_log"`
+	BackupEvery time.Duration     `name:"backup-every" default:"24h" help:"how often apps that keep data are backed up, where they were changed; 0 for never" json:"backup_every"`
+	BackupKeep  int               `name:"backup-keep" default:"7" help:"how many of these backups are kept of each app" json:"backup_keep"`
+	NoSafeMode  bool              `name:"no-safe-mode" help:"go on however often the node crashed; without it, five crashes within a minute leave it serving what it has and nothing else" json:"no_safe_mode"`
+	Check       bool              `help:"judge the settings, start nothing" json:"check"`
 }
 
 func (p *program) serveOp() op.Op {
@@ -135,6 +137,10 @@ func (p *program) nodeConfig(state string, in serveIn) (nodeConfig, error) {
 		interval: in.Interval, drain: defaultDrain, unsafe: in.NoSafeMode, log: p.log(),
 		secure: in.ListenTLS, args: os.Args[1:], cert: map[string]string{},
 	}
+	if in.BackupEvery < 0 || in.BackupKeep < 1 {
+		return cfg, fault.New(fault.Invalid, "--backup-every and --backup-keep are not below 0 and 1")
+	}
+	cfg.backups = backupPlan{in.BackupEvery, in.BackupKeep}
 	if len(cfg.listen)+len(cfg.secure) == 0 {
 		cfg.listen = []string{"127.0.0.1:8080"}
 	}
@@ -268,13 +274,14 @@ func (n *node) Run(ctx context.Context) error {
 	life := context.WithoutCancel(ctx)
 	loop := start(life, n.runLoop)
 	janitor := start(life, func(ctx context.Context) error {
-		return n.ground.Run(ctx, platform.Files{Digests: digestsOf, Damaged: func(d blob.Digest) { n.loop.Damaged(string(d)) }})
+		return n.ground.Run(ctx, platform.Files{Digests: digestsOf, Data: dataOf, Damaged: func(d blob.Digest) { n.loop.Damaged(string(d)) }})
 	})
 	serving := start(life, n.edge.Run)
 	health := start(life, n.watchHealth)
 	commands := start(life, n.control.Run)
 	certs := start(life, n.runCerts)
 	counting := start(life, n.runUsage)
+	saving := start(life, n.runBackups)
 	alive := start(life, n.watchdog)
 	succession := start(life, n.succeed)
 
@@ -289,7 +296,7 @@ func (n *node) Run(ctx context.Context) error {
 	case err = <-certs.done:
 	}
 	n.cfg.log.Info("stopping, requests in flight are drained", "at_most", n.cfg.drain)
-	err = errors.Join(err, succession.stop(), health.stop(), loop.stop(), serving.stop(), commands.stop(), certs.stop(), counting.stop(), alive.stop(), janitor.stop())
+	err = errors.Join(err, succession.stop(), health.stop(), saving.stop(), loop.stop(), serving.stop(), commands.stop(), certs.stop(), counting.stop(), alive.stop(), janitor.stop())
 	n.cfg.log.Info("stopped", "up", time.Since(n.started).Round(time.Second))
 	return err
 }

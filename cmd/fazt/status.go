@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -29,8 +30,9 @@ type statusOut struct {
 	Disk   *platform.Disk `json:"disk,omitempty"`   // only when it is nearly full
 	Aside  []string       `json:"aside,omitempty"`  // damaged records that lie beside the new one
 
-	Certificates []certView  `json:"certificates,omitempty"`
-	Traffic      trafficView `json:"traffic"`
+	Certificates []certView    `json:"certificates,omitempty"`
+	Backups      *backupStatus `json:"backups,omitempty"` // where apps keep data
+	Traffic      trafficView   `json:"traffic"`
 }
 
 // WriteText is the page an operator reads first: where from, how far, what is
@@ -66,6 +68,9 @@ func (o statusOut) WriteText(w *op.Screen) error {
 	if len(o.Certificates) > 0 {
 		row("certs", "%s", certWords(o.Certificates))
 	}
+	if o.Backups != nil {
+		row("backups", "%s", o.Backups)
+	}
 	o.Traffic.write(row)
 	if o.Subject != "" {
 		row("commit", "%q by %s, %s", o.Subject, nameOf(o.Author), ago(o.Committed))
@@ -82,6 +87,12 @@ func (o statusOut) WriteText(w *op.Screen) error {
 	o.writeHolds(w)
 	o.writeDamage(w)
 	o.writeProblems(w)
+	if o.Backups != nil {
+		for _, p := range o.Backups.Problems {
+			w.Printf("\n")
+			problemLine(w, "no newer backup of "+p)
+		}
+	}
 	return nil
 }
 
@@ -299,7 +310,9 @@ func (n *node) status(ctx context.Context) (statusOut, error) {
 		out.Disk = &disk
 	}
 	out.Aside = n.ground.Aside()
-	return out, err
+	backups, failed := n.backupsNow(ctx)
+	out.Backups = backups
+	return out, errors.Join(err, failed)
 }
 
 func (n *node) sync(ctx context.Context, in syncIn) (syncOut, error) {

@@ -13,6 +13,7 @@ const (
 	groupWrite  = "write configuration"
 	groupChange = "change a node"
 	groupLook   = "look at a node"
+	groupData   = "what apps keep"
 	groupPeers  = "other nodes"
 	groupMore   = "more"
 )
@@ -36,6 +37,16 @@ func table(n *node, log *slog.Logger) op.Table {
 		eventOps(n),
 		appOps(n),
 		logOps(n),
+		usageOps(n),
+		callOps(n),
+		kvOps(n),
+		docOps(n),
+		blobOps(n),
+		queueOps(n),
+		cronOps(n),
+		backupOps(n),
+		restoreOps(n),
+		transferOps(n),
 		certOps(n),
 		domainOps(n),
 		doctorOps(n),
@@ -57,7 +68,7 @@ func (p *program) verbs() op.Table {
 
 // grouped sorts rows by their heading; within one the order stays.
 func grouped(t op.Table) op.Table {
-	order := []string{groupBegin, groupWrite, groupChange, groupLook, groupPeers, groupMore}
+	order := []string{groupBegin, groupWrite, groupChange, groupLook, groupData, groupPeers, groupMore}
 	t = slices.Clone(t)
 	slices.SortStableFunc(t, func(a, b op.Op) int {
 		return slices.Index(order, a.Row().Group) - slices.Index(order, b.Row().Group)

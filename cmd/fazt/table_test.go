@@ -113,8 +113,11 @@ func newRig(t testing.TB, change ...func(*nodeConfig)) *rig {
 	}
 	r.p = &program{stdin: strings.NewReader(""), stdout: &r.stdout, stderr: &r.talk, getenv: func(name string) string { return env[name] }, dir: home}
 	writeFiles(t, r.site, map[string]string{
-		"fazt.hcl":       "app \"hello\" {\n  content = \"www\"\n  hosts   = [\"hello.localhost\"]\n}\n",
+		"fazt.hcl": "app \"hello\" {\n  content = \"www\"\n  hosts   = [\"hello.localhost\"]\n}\n" +
+			"app \"notes\" {\n  content = \"notes\"\n  runtime {\n    entry = \"main.js\"\n  }\n  kv \"K\" {}\n  docs \"PAGES\" {}\n" +
+			"  blobs \"FILES\" {}\n  queue \"WORK\" {}\n  cron \"digest\" {\n    at = \"0 7 * * *\"\n  }\n}\n",
 		"www/index.html": "<h1>Hello</h1>\n",
+		"notes/main.js":  rigProgram,
 	})
 	cfg := nodeConfig{state: env["FAZT_DATA_DIR"], listen: []string{"127.0.0.1:0"}, control: "127.0.0.1:0", log: slog.New(slog.DiscardHandler)}
 	for _, c := range change {
@@ -140,6 +143,30 @@ func newRig(t testing.TB, change ...func(*nodeConfig)) *rig {
 		t.Fatal(err)
 	}
 	return r
+}
+
+// rigProgram keeps something of each kind when it is asked to.
+const rigProgram = `export default {
+  async fetch(request, env) {
+    await env.K.put("greeting", "hello");
+    await env.PAGES.collection("page").remove({ _id: "one" });
+    await env.PAGES.collection("page").insert({ _id: "one", n: 1 });
+    await env.FILES.put("file", "bytes");
+    return new Response("kept");
+  },
+  async queue() {},
+  async scheduled() {},
+};
+`
+
+// fill applies the site, and has its app keep something that is backed up.
+func (r *rig) fill(t *testing.T) {
+	t.Helper()
+	for _, args := range [][]string{{"apply", r.site, "--yes"}, {"function", "call", "notes", "/"}, {"backup", "create", "notes"}} {
+		if exit, out := r.fazt(args...); exit != 0 {
+			t.Fatalf("fazt %v: %s%s", args, out, &r.talk)
+		}
+	}
 }
 
 func writeFiles(t testing.TB, dir string, files map[string]string) {
@@ -176,20 +203,27 @@ func (r *rig) arguments() map[string][]string {
 		"import": {"hello"}, "forget": {"hello"}, "move": {"hello", "other"},
 		"why": {"hello"}, "trace": {"hello"}, "cert renew": {"hello.localhost"}, "domain check": {"hello.localhost"}, "doctor": {"--only", "disk"}, "diff": {"d-1", "live"},
 		"secret set": {"stripe", r.site}, "secret edit": {"stripe", r.site}, "secret rotate": {"stripe", r.site}, "secret rekey": {r.site}, "secret list": {r.site}, "secret check": {r.site},
+		"function call": {"notes", "/"}, "app usage": {"notes"}, "kv list": {"notes"}, "kv get": {"notes", "greeting"}, "kv put": {"notes", "key", "value"}, "kv delete": {"notes", "key"},
+		"doc list": {"notes"}, "doc find": {"notes", "page"}, "doc get": {"notes", "page", "one"},
+		"blob list": {"notes"}, "blob get": {"notes", "file"}, "blob put": {"notes", "other", filepath.Join(r.site, "fazt.hcl")}, "blob delete": {"notes", "other"},
+		"queue list": {"notes"}, "queue peek": {"notes", "WORK"}, "queue retry": {"notes", "WORK"}, "queue purge": {"notes", "WORK", "--confirm", "notes"},
+		"cron list": {"notes"}, "cron run": {"notes", "digest"},
+		"backup create": {"notes"}, "backup verify": {"notes/latest"}, "backup download": {"notes/latest"}, "backup remove": {"notes/20200101T000000Z", "--confirm", "notes/20200101T000000Z"},
+		"restore": {"notes/latest", "--app", "notes", "--confirm", "notes"}, "app export": {"notes"}, "app import": {filepath.Join(r.site, "fazt.hcl")},
 		"docs": {"first-site"}, "completion": {"bash"}, "help": {"app", "list"},
 	}
 }
 
 // refused is what this rig cannot do, with the exit code that says so.
 func refused() map[string]int {
-	return map[string]int{"sync": 5, "pin": 5, "approve": 5, "trash restore": 6, "trash purge": 6, "cert renew": 5, "secret set": 3, "secret edit": 6, "secret rotate": 6}
+	return map[string]int{"backup remove": 6, "app import": 3, "sync": 5, "pin": 5, "approve": 5, "trash restore": 6, "trash purge": 6, "cert renew": 5, "secret set": 3, "secret edit": 6, "secret rotate": 6}
 }
 
 // --json prints one JSON document and nothing else, when a command works, when
 // it fails and when nobody can answer.
 func TestJSONOnEveryRow(t *testing.T) {
 	r := newRig(t)
-	for _, name := range append([]string{"apply"}, names(everything())...) {
+	for _, name := range append([]string{"apply", "function call"}, names(everything())...) {
 		args := r.arguments()[name]
 		words := strings.Fields(name)
 		exit, out := r.fazt(slices.Concat(words, args, []string{"--json"})...)
@@ -275,9 +309,7 @@ var passing = regexp.MustCompile(`"(up_ns|duration_ns|total_ns)":\d+`)
 // the token, and where it needs no node in this very process.
 func TestReadsAreTheSameEverywhere(t *testing.T) {
 	r := newRig(t)
-	if exit, out := r.fazt("apply", r.site, "--yes"); exit != 0 {
-		t.Fatalf("%s%s", out, &r.talk)
-	}
+	r.fill(t)
 	// These compare with a node, or say which verbs of this machine there are.
 	const notHere = "plan"
 	compared := 0

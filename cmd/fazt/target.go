@@ -58,6 +58,7 @@ func (p *program) inProcess(t op.Table) *op.Client {
 func (p *program) opening(c *op.Client) *op.Client {
 	c.OpenTree = func(name string) (fs.FS, error) { return source.OpenFolder(p.path(name)) }
 	c.OpenFile = func(name string) ([]byte, error) { return os.ReadFile(p.path(name)) }
+	c.OpenLarge = p.openLarge
 	return c
 }
 

@@ -64,6 +64,14 @@ func span(d time.Duration) string {
 	}
 }
 
+// took is how long something was under way.
+func took(d time.Duration) string {
+	if d < time.Second {
+		return fmt.Sprintf("%d ms", d.Milliseconds())
+	}
+	return fmt.Sprintf("%.1f s", d.Seconds())
+}
+
 // clipLast shortens the last cell of each row to what the width leaves for it,
 // but not so far that it says nothing: then the whole column is dropped. 0 is
 // any width.

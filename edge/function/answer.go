@@ -45,7 +45,7 @@ func (h *Handler) send(w http.ResponseWriter, r *http.Request, a *script.Respons
 	}
 	w.WriteHeader(a.Status)
 	if r.Method == http.MethodHead || noBody(a.Status) {
-		return nil
+		return leave(a.Body)
 	}
 	if err := h.stream(w, a.Body, length); err != nil || len(snippet) == 0 {
 		return err
@@ -61,6 +61,23 @@ func (h *Handler) snippet(r *http.Request, head http.Header, status int) []byte 
 		return nil
 	}
 	return h.options.Dev.Snippet
+}
+
+// leave passes over a body that is there as a whole: closing one before its end
+// would tell the program that nobody wanted its answer.
+func leave(body io.Reader) error {
+	if wholeLength(body) >= 0 {
+		_, _ = io.Copy(io.Discard, body)
+	}
+	return nil
+}
+
+// wholeLength is the length of a body that is there as a whole, else -1.
+func wholeLength(body io.Reader) int64 {
+	if b, ok := body.(interface{ Len() int }); ok {
+		return int64(b.Len())
+	}
+	return -1
 }
 
 // answerHeader takes over the fields that an app may set. It drops the others and
@@ -151,8 +168,8 @@ func bodyLength(head http.Header, a *script.Response, method string) int64 {
 	if n, err := strconv.ParseUint(said, 10, 63); err == nil {
 		length = int64(n)
 	}
-	if whole, ok := a.Body.(interface{ Len() int }); ok && whole.Len() >= 0 && (method != http.MethodHead || length < 0 && whole.Len() > 0) {
-		length = int64(whole.Len())
+	if n := wholeLength(a.Body); n >= 0 && (method != http.MethodHead || length < 0 && n > 0) {
+		length = n
 	}
 	if length >= 0 && !noBody(a.Status) {
 		head["Content-Length"] = []string{strconv.FormatInt(length, 10)}

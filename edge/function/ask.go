@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/fazt-sh/fazt/platform/fault"
@@ -124,8 +126,8 @@ func (w *written) WriteHeader(status int) {
 		return
 	}
 	w.begun, w.status = true, status
-	for name, values := range w.header {
-		for _, value := range values {
+	for _, name := range slices.Sorted(maps.Keys(w.header)) {
+		for _, value := range w.header[name] {
 			w.fields = append(w.fields, [2]string{strings.ToLower(name), widen(value)})
 		}
 	}

@@ -82,6 +82,7 @@ func (h *FileHandler) get(w http.ResponseWriter, r *http.Request, binding, key s
 	if err != nil {
 		return err
 	}
+	w.Header().Set("Referrer-Policy", "no-referrer") // the address is the permission
 	return serveFile(w, r, file, header, key)
 }
 
@@ -105,7 +106,9 @@ func serveFile(w http.ResponseWriter, r *http.Request, file io.ReadSeekCloser, h
 // only what browsers show without running it is shown.
 func safeguard(head http.Header, key string) {
 	head["X-Content-Type-Options"] = []string{"nosniff"}
-	head["Referrer-Policy"] = []string{"no-referrer"} // the address is the permission
+	if head["Referrer-Policy"] == nil {
+		head["Referrer-Policy"] = []string{"strict-origin-when-cross-origin"}
+	}
 	kind := head.Get("Content-Type")
 	if kind == "" {
 		kind = "application/octet-stream"
@@ -187,6 +190,9 @@ func (h *PublicHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) error 
 		return &refusal{http.StatusMethodNotAllowed, "method " + r.Method + " is not for these files"}
 	}
 	key := strings.TrimPrefix(r.URL.Path, h.prefix)
+	if key == "" {
+		return fault.New(fault.NotFound, "there is no file without a name")
+	}
 	file, header, err := h.files.OpenPublic(r.Context(), h.binding, key)
 	if err != nil {
 		return err

@@ -142,3 +142,28 @@ func TestUploadsDoNotRun(t *testing.T) {
 		}
 	}
 }
+
+func (f *files) OpenPublic(ctx context.Context, binding, key string) (io.ReadSeekCloser, http.Header, error) {
+	return f.OpenSigned(ctx, binding, key, url.Values{"sig": {"GET"}})
+}
+
+// What is served to everybody is under the same guard, and under no signature.
+func TestPublicFile(t *testing.T) {
+	h := function.NewPublic(&files{kind: "image/svg+xml"}, "FILES", "/files/")
+	s := &site{}
+	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { render(w, h.ServeHTTP(w, r)) }))
+	t.Cleanup(s.Close)
+	a, body := s.do(t, "GET", "/files/a/b.svg", "", "Range", "bytes=10-")
+	if a.StatusCode != 206 || body != "a/b.svg" || a.Header.Get("Content-Disposition") != "attachment; filename*=UTF-8''b.svg" ||
+		a.Header.Get("Referrer-Policy") != "strict-origin-when-cross-origin" {
+		t.Errorf("%d %q %v", a.StatusCode, body, a.Header)
+	}
+	for path, status := range map[string]int{"/files/missing": 404, "/files/": 404} {
+		if a, _ := s.do(t, "GET", path, ""); a.StatusCode != status {
+			t.Errorf("%s: %d", path, a.StatusCode)
+		}
+	}
+	if a, _ := s.do(t, "PUT", "/files/a", "x"); a.StatusCode != 405 || a.Header.Get("Allow") != "GET, HEAD" {
+		t.Errorf("PUT: %d %q", a.StatusCode, a.Header.Get("Allow"))
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -129,4 +130,42 @@ func (w *world) consume(t *testing.T, h *script.Host, code string) {
 	if err != nil || len(a.Ack) != 1 || a.Ack[0] != 2 || a.Retry[1].Seconds() != 60 {
 		t.Errorf("the consumer decided %+v, %v: %s", a, err, result)
 	}
+}
+
+// The plain form of a call takes a shorter way, and refuses what the others refuse: by
+// a promise, never by throwing.
+func TestPlainCallsRefuseAsTheOthersDo(t *testing.T) {
+	w, h := open(t), engine(t)
+	got := w.run(t, h, `
+const loop = {}; loop.self = loop;
+const pages = env.PAGES.collection("page");
+const said = [];
+for (const ask of [
+  () => env.CACHE.get(1), () => env.CACHE.get(1, "text"), () => env.CACHE.put(1, "x"), () => env.CACHE.put("k", 1), () => env.CACHE.put("k"),
+  () => pages.get(1), () => pages.insert(1), () => pages.insert(loop), () => pages.insert({ toJSON() {} }), () => pages.insert({ n: 1n }),
+  () => pages.insert({ _id: 1 }), () => env.CACHE.get(""),
+]) {
+  let asked;
+  try { asked = ask(); } catch (e) { throw new Error("thrown at once: " + ask + e); }
+  said.push(await asked.then(() => "accepted", (e) => e.code));
+}
+return said.join(" ");`)
+	if want := strings.TrimSuffix(strings.Repeat("invalid ", 12), " "); got != strconv.Quote(want) {
+		t.Errorf("got  %s", got)
+	}
+}
+
+// What the plain form writes is read by the others, whatever the text.
+func TestPlainCallsKeepWhatTheyGet(t *testing.T) {
+	w, h := open(t), engine(t)
+	w.run(t, h, `
+for (const text of ["", "plain", "\"quoted\\", "\u0000 \ud83d\ude00", "\u2028"]) {
+  await env.CACHE.put("k", text);
+  if ((await env.CACHE.get("k")) !== text || (await env.CACHE.getWithMetadata("k")).value !== text) throw new Error(JSON.stringify(text));
+  const pages = env.PAGES.collection("page");
+  const { _id } = await pages.insert({ text, when: new Date(0), none: undefined });
+  const kept = await pages.get(_id);
+  if (kept.text !== text || kept.when !== "1970-01-01T00:00:00.000Z" || "none" in kept) throw new Error(JSON.stringify(kept));
+  if ((await env.PAGES.user("ana").collection("page").insert({ text }))._id === _id) throw new Error("one user's");
+}`)
 }

@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync/atomic"
 
@@ -104,8 +106,8 @@ func (a fetchArgs) incoming(resp *http.Response) (script.Reply, error) {
 		return script.Reply{}, fault.New(fault.Conflict, "%s redirects, and the request says not to follow", resp.Request.URL.Host)
 	}
 	out := fetchReply{Status: resp.StatusCode, URL: resp.Request.URL.String(), Headers: [][2]string{}}
-	for name, values := range resp.Header {
-		for _, v := range values {
+	for _, name := range slices.Sorted(maps.Keys(resp.Header)) {
+		for _, v := range resp.Header[name] {
 			out.Headers = append(out.Headers, [2]string{strings.ToLower(name), widen(v)})
 		}
 	}

@@ -32,8 +32,8 @@ const (
 	inlineBytes = 32 << 10
 )
 
-// maxValue is what a body is read to for a key; storage has the exact word.
-const maxValue = 32 << 20
+// maxValue is what is read of a body for a key: storage keeps no more.
+const maxValue = 4 << 20
 
 // keyEntry is one key as bindings.js reads it.
 type keyEntry struct {

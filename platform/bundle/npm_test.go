@@ -24,6 +24,9 @@ func TestPackages(t *testing.T) {
 
 // The apps of the example repository become programs as they stand there.
 func TestExamples(t *testing.T) {
+	if testing.Short() {
+		t.Skip("too slow under the race detector: make test runs it")
+	}
 	const site = "../../examples/site/"
 	entries, err := filepath.Glob(site + "apps/*/api/main.ts")
 	if err != nil || len(entries) < 5 {

@@ -132,6 +132,9 @@ func TestWarnings(t *testing.T) {
 
 // The parent survives whatever the child meets, and says whose fault it was.
 func TestBombs(t *testing.T) {
+	if testing.Short() {
+		t.Skip("too slow under the race detector: make test runs it")
+	}
 	for name, text := range map[string]string{
 		"open":       strings.Repeat("[", 100_000),
 		"nested":     "export default " + strings.Repeat("[", 100_000) + strings.Repeat("]", 100_000),

@@ -223,6 +223,9 @@ func TestEnclosed(t *testing.T) {
 	if len(f.Env) != 0 || f.Files != 24 || f.Core != 0 {
 		t.Errorf("the child has environment %q, %d files, %d core", f.Env, f.Files, f.Core)
 	}
+	if f.Thread {
+		t.Error("the child's socket blocks a thread")
+	}
 	abi := landlock()
 	if abi < 1 {
 		t.Log("this kernel has no Landlock")

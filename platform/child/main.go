@@ -63,6 +63,9 @@ func run(role Role, args []string) error {
 		return err
 	}
 	enclose(l.Folder)
+	if err := syscall.SetNonblock(socketFD, true); err != nil { // waiting for the parent takes no thread
+		return err
+	}
 	return role(context.Background(), newConn(os.NewFile(socketFD, "parent"), l.Frame))
 }
 

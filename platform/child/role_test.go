@@ -15,6 +15,8 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/fazt-sh/fazt/platform/child"
 )
 
@@ -108,6 +110,7 @@ type found struct {
 	Env    []string
 	Files  uint64
 	Core   uint64
+	Thread bool   // waiting for the parent takes a thread
 	Read   string // error of reading a file
 	Dialed string // error of dialling
 	Exec   string // error of starting a program
@@ -128,6 +131,11 @@ func look(_ context.Context, c *child.Conn) error {
 		return err
 	}
 	f.Core = limit.Max
+	flags, err := unix.FcntlInt(3, unix.F_GETFL, 0)
+	if err != nil {
+		return err
+	}
+	f.Thread = flags&unix.O_NONBLOCK == 0
 	_, err = os.ReadFile("/proc/self/exe")
 	f.Read = fmt.Sprint(err)
 	_, err = net.Dial("tcp", string(address))

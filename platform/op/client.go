@@ -26,8 +26,9 @@ type Client struct {
 	Peer    string            // the node's name in messages: "prod"; empty is "this node"
 	Socket  string            // path of the unix socket, shown by Curl
 
-	OpenTree func(name string) (fs.FS, error)  // opens a folder the caller named
-	OpenFile func(name string) ([]byte, error) // reads a file the caller named
+	OpenTree  func(name string) (fs.FS, error)         // opens a folder the caller named
+	OpenFile  func(name string) ([]byte, error)        // reads a file the caller named
+	OpenLarge func(name string) (io.ReadCloser, error) // opens a file the caller named
 }
 
 // mostAnswer bounds a finite answer, so that no node can exhaust its caller.
@@ -138,6 +139,18 @@ func (c *Client) openField(f *field, v reflect.Value) error {
 			return err
 		}
 		v.Set(reflect.ValueOf(File{Bytes: text, Name: part.Name}))
+	case Upload:
+		if part.Body != nil || part.Name == "" {
+			return nil
+		}
+		if c.OpenLarge == nil {
+			return fault.New(fault.Internal, "the file %q is not open", part.Name)
+		}
+		body, err := c.OpenLarge(part.Name)
+		if err != nil {
+			return err
+		}
+		v.Set(reflect.ValueOf(Upload{Body: body, Name: part.Name}))
 	}
 	return nil
 }
@@ -222,12 +235,25 @@ func writeForm(form *multipart.Writer, o *operation, in any, text []byte) error 
 			if part.Bytes != nil {
 				err = writePart(form, f.json, "application/octet-stream", func(w io.Writer) error { _, err := w.Write(part.Bytes); return err })
 			}
+		case Upload:
+			if part.Body != nil {
+				err = writePart(form, f.json, "application/octet-stream", func(w io.Writer) error { return pour(w, part) })
+			}
 		}
 		if err != nil {
 			return err
 		}
 	}
 	return form.Close()
+}
+
+// pour sends a large file, and closes it.
+func pour(w io.Writer, from Upload) error {
+	_, err := io.Copy(w, from.Body)
+	if c, closes := from.Body.(io.Closer); closes {
+		err = errors.Join(err, c.Close())
+	}
+	return err
 }
 
 func writePart(form *multipart.Writer, name, kind string, write func(io.Writer) error) error {

@@ -28,10 +28,11 @@ const (
 	kindMap
 	kindTree
 	kindFile
+	kindUpload
 )
 
 // part tells whether values of the kind travel beside the JSON.
-func (k kind) part() bool { return k == kindTree || k == kindFile }
+func (k kind) part() bool { return k == kindTree || k == kindFile || k == kindUpload }
 
 // many tells whether a flag of the kind may be given more than once.
 func (k kind) many() bool { return k == kindStrings || k == kindMap }
@@ -55,7 +56,7 @@ func (k kind) wants() string {
 		return "NAME=VALUE"
 	case kindTree:
 		return "a folder"
-	case kindFile:
+	case kindFile, kindUpload:
 		return "a file"
 	default:
 		return "nothing"
@@ -173,6 +174,8 @@ func kindOf(t reflect.Type) kind {
 		return kindTree
 	case reflect.TypeFor[File]():
 		return kindFile
+	case reflect.TypeFor[Upload]():
+		return kindUpload
 	case reflect.TypeFor[time.Duration]():
 		return kindDuration
 	}
@@ -272,7 +275,7 @@ func (f *field) setText(v reflect.Value, text string) (err error) {
 	switch f.kind {
 	case kindString:
 		v.SetString(text)
-	case kindTree, kindFile:
+	case kindTree, kindFile, kindUpload:
 		v.FieldByName("Name").SetString(text)
 	case kindBool:
 		var b bool
@@ -358,7 +361,7 @@ func (f *field) value() string {
 		return "NAME=VALUE"
 	case f.kind == kindTree:
 		return "DIR"
-	case f.kind == kindFile:
+	case f.kind == kindFile, f.kind == kindUpload:
 		return "FILE"
 	case len(f.enum) > 0:
 		return strings.Join(f.enum, "|")

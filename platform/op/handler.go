@@ -262,6 +262,9 @@ func (o *operation) confirmed(in reflect.Value) error {
 	if f == nil {
 		return nil
 	}
+	if s, is := in.Interface().(Sparer); is && s.Spares() {
+		return nil
+	}
 	object := o.object().text(in)
 	if said := f.text(in); said == object && said != "" {
 		return nil

@@ -66,6 +66,8 @@ func (f *field) plain(v reflect.Value) bool {
 		return v.Interface().(Tree).Name == ""
 	case kindFile:
 		return v.Interface().(File).Name == ""
+	case kindUpload:
+		return v.Interface().(Upload).Name == ""
 	}
 	initial, err := f.initial()
 	return err == nil && !f.required && reflect.DeepEqual(initial.Interface(), v.Interface())
@@ -75,7 +77,7 @@ func (f *field) encode(v reflect.Value) ([]byte, error) {
 	switch f.kind {
 	case kindDuration:
 		return marshal(time.Duration(v.Int()).String())
-	case kindTree, kindFile:
+	case kindTree, kindFile, kindUpload:
 		return marshal(v.FieldByName("Name").String())
 	default:
 		return marshal(v.Interface())
@@ -140,6 +142,9 @@ func (o *operation) attach(in reflect.Value, parts map[string]any) error {
 			part.Name = name
 			v.Set(reflect.ValueOf(part))
 		case File:
+			part.Name = name
+			v.Set(reflect.ValueOf(part))
+		case Upload:
 			part.Name = name
 			v.Set(reflect.ValueOf(part))
 		default:
@@ -250,7 +255,7 @@ func (f *field) decode(v reflect.Value, raw json.RawMessage) error {
 	var err error
 	null := string(raw) == "null"
 	switch f.kind {
-	case kindDuration, kindTree, kindFile:
+	case kindDuration, kindTree, kindFile, kindUpload:
 		var text string
 		if err = json.Unmarshal(raw, &text); err == nil && !null {
 			return f.setText(v, text)
@@ -270,7 +275,7 @@ func (k kind) jsonWants() string {
 		return "an object of texts"
 	case kindDuration:
 		return "a duration as text, such as \"30s\""
-	case kindTree, kindFile:
+	case kindTree, kindFile, kindUpload:
 		return k.wants() + " named by a text"
 	default:
 		return k.wants()

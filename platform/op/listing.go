@@ -90,5 +90,5 @@ func (f *field) describe() Field {
 
 // String names the kind in listings and documents.
 func (k kind) String() string {
-	return [...]string{"none", "text", "bool", "integer", "integer", "number", "duration", "list", "map", "folder", "file"}[k]
+	return [...]string{"none", "text", "bool", "integer", "integer", "number", "duration", "list", "map", "folder", "file", "file"}[k]
 }

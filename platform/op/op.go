@@ -17,8 +17,10 @@ package op
 
 import (
 	"context"
+	"io"
 	"io/fs"
 	"reflect"
+	"slices"
 	"strings"
 )
 
@@ -126,12 +128,12 @@ const root = "/v1/"
 // upload tells whether the input holds a folder or a file, which travel as parts
 // of a form beside the JSON.
 func (o *operation) upload() bool {
-	for _, f := range o.fields {
-		if f.kind.part() {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(o.fields, func(f field) bool { return f.kind.part() })
+}
+
+// large tells whether one of them is an Upload.
+func (o *operation) large() bool {
+	return slices.ContainsFunc(o.fields, func(f field) bool { return f.kind == kindUpload })
 }
 
 // object returns the field that names what the operation works on: the one
@@ -183,6 +185,15 @@ type File struct {
 	Bytes []byte
 }
 
+// Upload is a file as an input that may be large, at most Limits.Upload bytes: it is
+// sent as it is read, and waits on the disk for the operation. It is gone when run
+// returns.
+type Upload struct {
+	Body io.Reader // where the operation runs an io.ReaderAt too
+	Name string    // what the caller typed, for messages; never a path to open
+	Size int64     // known where the operation runs
+}
+
 // Texter is an answer, or an item of a stream, that writes itself for a person.
 // Answers that are no Texter are shown as indented JSON.
 type Texter interface {
@@ -199,6 +210,12 @@ type Exiter interface {
 // to audit.
 type DryRunner interface {
 	DryRun() bool
+}
+
+// Sparer is an input that may destroy so little, one thing that it names, that no
+// confirmation is asked for.
+type Sparer interface {
+	Spares() bool
 }
 
 type actorKey struct{}

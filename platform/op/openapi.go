@@ -172,7 +172,7 @@ func (f *field) schema() *huma.Schema {
 		s.Type, s.Items = huma.TypeArray, &huma.Schema{Type: huma.TypeString, Enum: f.enumValues()}
 	case kindMap:
 		s.Type, s.AdditionalProperties = huma.TypeObject, &huma.Schema{Type: huma.TypeString}
-	case kindTree, kindFile:
+	case kindTree, kindFile, kindUpload:
 		s.Description = "the name to show in messages; the content is the form's part of this name"
 	}
 	if f.kind != kindStrings {

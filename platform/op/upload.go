@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"mime"
 	"mime/multipart"
 	"net/http"
@@ -16,7 +17,8 @@ import (
 type Limits struct {
 	JSON    int64 // bytes of an input, 1 MiB
 	File    int64 // bytes of one File, 32 MiB
-	Body    int64 // bytes of a whole request, 512 MiB
+	Upload  int64 // bytes of one Upload, 64 GiB
+	Body    int64 // bytes of a whole request, 512 MiB; where it has an Upload, that is beside them
 	Tree    int64 // bytes of a folder's files, 512 MiB
 	Entries int   // files and folders of a Tree, 1,000,000
 	Depth   int   // folders within folders, 32
@@ -31,6 +33,7 @@ func (l Limits) filled() Limits {
 	}
 	set(&l.JSON, 1<<20)
 	set(&l.File, 32<<20)
+	set(&l.Upload, 64<<30)
 	set(&l.Body, 512<<20)
 	set(&l.Tree, 512<<20)
 	set(&l.Memory, 4<<20)
@@ -57,6 +60,9 @@ func (h *Handler) input(w http.ResponseWriter, r *http.Request, o *operation) (i
 	limit := h.c.Limits.JSON
 	if kind == typeForm {
 		limit = h.c.Limits.Body
+		if o.large() {
+			limit += h.c.Limits.Upload
+		}
 	}
 	body := http.MaxBytesReader(w, r.Body, limit)
 	if kind == typeForm {
@@ -168,11 +174,30 @@ func (f *form) fill(field *field, part io.Reader) error {
 	}
 	s := &spool{dir: f.tempDir, memory: f.limits.Memory}
 	f.spools = append(f.spools, s)
+	if field.kind == kindUpload {
+		return f.spool(s, field.json, part)
+	}
 	tree, err := unpack(part, s, f.limits)
 	if err != nil {
 		return fault.Wrap(fault.KindOf(err), err, "%q", field.json)
 	}
 	f.parts[field.json] = Tree{FS: tree}
+	return nil
+}
+
+// spool keeps a large file for the operation.
+func (f *form) spool(s *spool, name string, part io.Reader) error {
+	n, err := io.Copy(s, io.LimitReader(part, f.limits.Upload+1))
+	var full *fs.PathError
+	switch {
+	case errors.As(err, &full):
+		return fault.New(fault.Unavailable, "there is no room for the upload: %w", err)
+	case err != nil:
+		return malformed(err)
+	case n > f.limits.Upload:
+		return &refusal{fault.New(fault.Exhausted, "%q is larger than %s", name, size(f.limits.Upload)), http.StatusRequestEntityTooLarge}
+	}
+	f.parts[name] = Upload{Body: io.NewSectionReader(s, 0, n), Size: n}
 	return nil
 }
 

@@ -107,6 +107,25 @@ func (s *Store) dead(ctx context.Context, do, queue string, ids []int64) (int, e
 	return int(n), err
 }
 
+// Bury makes all living jobs of a database dead, which nobody has open as a store: of
+// a copy of an app, whose jobs are done by the first. They can be retried. It returns
+// how many there were.
+func Bury(ctx context.Context, db *sqlite.DB, why string) (int, error) {
+	var n int64
+	err := db.Write(ctx, func(tx *sqlite.Tx) error {
+		var there bool
+		if err := tx.QueryRow(`SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'fazt_job')`).Scan(&there); err != nil || !there {
+			return err
+		}
+		r, err := tx.Exec(`UPDATE fazt_job SET state = 2, lease = NULL, error = ? WHERE state < 2`, why)
+		if err == nil {
+			n, err = r.RowsAffected()
+		}
+		return err
+	})
+	return int(n), err
+}
+
 // Plan is a schedule, when it runs and how it ran last.
 type Plan struct {
 	Schedule

@@ -73,6 +73,9 @@ func (b *book) deliver(ctx context.Context, d queue.Delivery) (queue.Answer, err
 // taken once, or dead after as many attempts as it has; none is lost, none comes
 // again.
 func TestNoJobIsLost(t *testing.T) {
+	if testing.Short() {
+		t.Skip("too slow under the race detector: make test runs it")
+	}
 	folder, n := t.TempDir(), 0
 	rapid.Check(t, func(rt *rapid.T) {
 		n++

@@ -68,6 +68,9 @@ func TestDaylightSaving(t *testing.T) {
 // The moments are those that one finds by looking at a clock in the zone, minute
 // after minute.
 func TestMomentsAgainstTheClock(t *testing.T) {
+	if testing.Short() {
+		t.Skip("too slow under the race detector: make test runs it")
+	}
 	changes := map[string][]string{
 		"Europe/Berlin":       {"2026-03-29", "2026-10-25"},
 		"America/New_York":    {"2026-03-08", "2026-11-01"},

@@ -134,6 +134,9 @@ func TestCatchUp(t *testing.T) {
 // A clock that is set, forward or back, makes nothing run in a burst and stops
 // nothing for long.
 func TestClockJumps(t *testing.T) {
+	if testing.Short() {
+		t.Skip("too slow under the race detector: make test runs it")
+	}
 	for _, jump := range []time.Duration{time.Second, -time.Second, time.Hour, -time.Hour, 10 * 365 * 24 * time.Hour, -30 * 365 * 24 * time.Hour} {
 		synctest.Test(t, func(t *testing.T) {
 			var off atomic.Int64

@@ -192,6 +192,31 @@ func (s *Store) Trash(ctx context.Context) ([]Parked, error) {
 	return list, err
 }
 
+// Records visits the objects that are in service or in the trash, at one moment and
+// without their file lists. One that is not what was written is marked.
+func (s *Store) Records(ctx context.Context, visit func(Object) error) error {
+	return s.db.Read(ctx, func(tx *sqlite.Tx) error {
+		rows, err := tx.Query(`SELECT addr, kind, name, revision, digest, body, list, sum FROM object
+			UNION ALL SELECT addr, kind, name, revision, digest, body, list, sum FROM trash`)
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var o Object
+			var list, want []byte
+			if err := rows.Scan(&o.Addr, &o.Kind, &o.Name, &o.Revision, &o.Digest, &o.Body, &list, &want); err != nil {
+				return err
+			}
+			o.Damaged = o.check(list, want)
+			if err := visit(o); err != nil {
+				return err
+			}
+		}
+		return rows.Err()
+	})
+}
+
 // Purge takes addresses out of the trash, in the caller's transaction. Unknown
 // ones are ignored.
 func (s *Store) Purge(tx *sqlite.Tx, addrs []string) error {

@@ -81,6 +81,9 @@ var bombs = []bomb{
 // Every bomb ends at a limit that is named, within its bounds, in a machine that
 // is thrown away; the child lives on and the neighbours answer.
 func TestBombs(t *testing.T) {
+	if testing.Short() {
+		t.Skip("too slow under the race detector: make test runs it")
+	}
 	h := host(t, script.Config{})
 	neighbour := open(t, h, hello, script.Bounds{})
 	for i, c := range bombs {

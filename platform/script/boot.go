@@ -35,9 +35,16 @@ func (m *machine) first() (json.RawMessage, *failure) {
 	turns := m.program.engine.turns
 	turns <- struct{}{}
 	defer func() { <-turns }()
-	m.stuck.start(m.program.bounds.CPU)
+	m.stuck.start(m.program.bootTime())
 	defer m.stuck.stop()
 	return m.boot()
+}
+
+// bootTime is what a machine may take to come up: what an invocation may, but a
+// second at least, as most of it is not the app's, and for the compiler, which took
+// 0.2 µs a byte on an idle core, a microsecond.
+func (p *program) bootTime() time.Duration {
+	return max(p.bounds.CPU, raceFactor*time.Second) + time.Duration(p.size)*raceFactor*time.Microsecond
 }
 
 // boot returns the handlers of the module as JSON.
@@ -70,7 +77,7 @@ func (m *machine) create() *failure {
 	vm.SetMemoryLimit(uintptr(b.Memory))
 	vm.SetMaxStackSize(stackFrames)
 	vm.SetCanBlock(false)
-	vm.SetEvalTimeout(b.CPU)
+	vm.SetEvalTimeout(m.program.bootTime())
 	m.heap = meter(vm)
 	m.mu.Lock()
 	m.vm = vm

@@ -67,7 +67,7 @@ function log(inv, level, values) {
 }
 
 function flush(inv) {
-  for (const [level, line] of early.splice(0)) send(LOG, inv, 0, level, line);
+  if (early.length > 0) for (const [level, line] of early.splice(0)) send(LOG, inv, 0, level, line);
 }
 
 // complain logs an error that nobody else will see.

@@ -79,7 +79,8 @@ function errorOf(head) {
 
 // --- calls --------------------------------------------------------------------------
 
-function call(inv, target, method, args, body) {
+// call asks the node. json is args for who has written them already.
+function call(inv, target, method, args, body, json = undefined) {
   const from = tracing ? new Error().stack : "";
   return new Promise((resolve, reject) => {
     const sub = ++inv.next;
@@ -96,7 +97,7 @@ function call(inv, target, method, args, body) {
       flags = F_BODY;
       stream = body;
     }
-    send(CALL, inv, sub, flags, `${target}\0${method}\0${stringify(args) ?? "null"}`, data);
+    send(CALL, inv, sub, flags, `${target}\0${method}\0${json ?? stringify(args) ?? "null"}`, data);
     (inv.calls ??= new Map()).set(sub, { resolve, reject, from });
     if (stream !== null) pour(inv, sub, stream).catch(() => post(BODY, inv.id, sub, F_END + F_ERROR));
   });

@@ -153,7 +153,7 @@ func (e *engine) open(m message) error {
 	if err := json.Unmarshal(m.head, &b); err != nil {
 		return err
 	}
-	p := &program{engine: e, id: m.id, declared: b, bounds: b.scaled(), source: string(m.body), opened: m.n != 0, envs: map[uint64]string{}}
+	p := &program{engine: e, id: m.id, declared: b, bounds: b.scaled(), source: string(m.body), size: len(m.body), opened: m.n != 0, envs: map[uint64]string{}}
 	e.programs[p.id] = p
 	p.grow()
 	return nil

@@ -166,3 +166,21 @@ func TestFreshBodies(t *testing.T) {
 		t.Errorf("%d machines", s.Machines)
 	}
 }
+
+// The guards of the built-ins change nothing else about them.
+func TestGuards(t *testing.T) {
+	h := host(t, script.Config{})
+	for code, want := range map[string]string{
+		`[1,2,3].lastIndexOf(1, undefined)`: "0", `[1,2,3].lastIndexOf(3)`: "2", `[1,2,3,1].lastIndexOf(1, -2)`: "0",
+		`[1,2,3].reduce((a, b) => a + b)`: "6", `[1].reduce((a, b) => a + b, undefined)`: "NaN", `[1,2].reduceRight((a, b) => a + "" + b)`: "21",
+		`[1,2,3].splice(1).join()`: "2,3", `[1,2,3].splice(0, undefined).length`: "0", `[].concat([1], 2, [[3]]).length`: "3", `[3,1,2].sort().join("")`: "123",
+		`[1,[2,[3]]].flat(undefined).length`: "3", `[1,2].map(function () { return this.x }, { x: 5 }).join()`: "5,5", `Array.prototype.map.name + Array.prototype.map.length`: "map1",
+		`[1,2,3].slice(undefined, -1).join()`: "1,2", `String.raw({ raw: "ab" }, 1)`: "a1b", `[,1].includes(undefined)`: "true", `[1,2].unshift(3, 4)`: "4",
+		`Array.prototype.map.call("ab", (x) => x + x).join()`: "aa,bb", `new Map([[1, 2]]).forEach.name`: "forEach", `[5,1].toLocaleString()`: "5,1", `[1,2,3,4].copyWithin(0, 2, 3).join()`: "3,2,3,4",
+	} {
+		a := open(t, h, handler("return new Response(String("+code+"))"), script.Bounds{})
+		if _, body := fetch(t, a, get("http://app.test/"), &world{}); body != want {
+			t.Errorf("%s is %s, not %s", code, body, want)
+		}
+	}
+}

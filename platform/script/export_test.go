@@ -1,9 +1,14 @@
 package script
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // UseBindings has machines of this process get other factories.
-func UseBindings(source string) { bindingsSource = source }
+func UseBindings(source string) {
+	bindingsSource, keysSource, sqlSource, docsSource, blobsSource, fetchSource = source, "", "", "", "", ""
+}
 
 // Mapped maps the places in a text by a source map.
 func Mapped(name string, sourceMap []byte, text string) string {
@@ -114,3 +119,38 @@ func (h *Host) PID() int {
 
 // Refuges returns how many suspects have a child of their own.
 func (h *Host) Refuges() int { return int(h.refuges.Load()) }
+
+// Idle opens a program in an engine of its own and tells how many machines it has
+// before and after those that nobody used are closed.
+func Idle(code string) (before, after int, err error) {
+	ours, theirs := pipe()
+	p, err := newPrelude()
+	if err != nil {
+		return 0, 0, err
+	}
+	e := &engine{link: newLink(theirs), prelude: p, programs: map[uint64]*program{}, tasks: map[uint64]*task{}}
+	e.apply(settings{})
+	go e.link.write()
+	defer e.link.close()
+	e.receive(message{kind: kindOpen, id: 1, head: []byte(`{"Memory":67108864,"CPU":60000000000}`), body: []byte(code)})
+	if err := newLink(ours).read(func(m message) error {
+		if m.kind == kindOpened {
+			return errEnded
+		}
+		return nil
+	}); err != errEnded {
+		return 0, 0, err
+	}
+	e.mu.Lock()
+	before = len(e.programs[1].machines)
+	e.mu.Unlock()
+	e.closeIdle(time.Now().Add(time.Hour))
+	e.running.Wait()
+	return before, len(e.programs[1].machines), nil
+}
+
+// Crew returns what runs host calls.
+func Crew() func(func()) { return newCrew().do }
+
+// CrewGone waits longer than a goroutine of a crew does.
+func CrewGone() { time.Sleep(2 * idleCrew) }

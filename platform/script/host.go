@@ -31,10 +31,13 @@ type Host struct {
 	ids     atomic.Uint64
 	refuges atomic.Int32
 	stats   counters
+	crew    crew
 
-	mu      sync.Mutex // guards the rest
-	apps    map[*App]bool
-	sharing bool // the shared worker was employed
+	hiring  sync.Mutex // guards sharing
+	sharing bool       // the shared worker was employed
+
+	mu   sync.Mutex // guards apps
+	apps map[*App]bool
 }
 
 // New returns a host without children; they start with Run.
@@ -44,7 +47,7 @@ func New(c Config) *Host {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	h := &Host{config: c, hire: make(chan *worker), gone: make(chan struct{}), apps: map[*App]bool{}}
+	h := &Host{config: c, hire: make(chan *worker), gone: make(chan struct{}), apps: map[*App]bool{}, crew: newCrew()}
 	h.shared = newWorker(h, "shared")
 	return h
 }
@@ -96,15 +99,17 @@ const mostCode = 16 << 20
 // that needs it: a node that serves files only has no child.
 func (h *Host) employ(ctx context.Context, w *worker) error {
 	if w == h.shared {
-		h.mu.Lock()
-		defer h.mu.Unlock()
+		h.hiring.Lock()
+		defer h.hiring.Unlock()
 		if h.sharing {
 			return nil
 		}
 	}
 	select {
 	case h.hire <- w:
-		h.sharing = h.sharing || w == h.shared // under mu in that case
+		if w == h.shared {
+			h.sharing = true
+		}
 		return nil
 	case <-h.gone:
 		return errEnded

@@ -256,3 +256,17 @@ func TestMemoryBudget(t *testing.T) {
 		t.Errorf("the child was started again %d times", s.Respawns)
 	}
 }
+
+// A machine serves a thousand requests and goes; so does one that nobody uses.
+func TestTurnover(t *testing.T) {
+	h := host(t, script.Config{Cores: 1})
+	a := open(t, h, `let n = 0; export default { fetch() { return new Response(String(++n)) } }`, script.Bounds{})
+	for i := range 1003 {
+		if _, body := fetch(t, a, get("http://app.test/"), &world{}); body != fmt.Sprint(i%1000+1) {
+			t.Fatalf("request %d is number %s of its machine", i, body)
+		}
+	}
+	if before, after, err := script.Idle(hello); before != 1 || after != 0 || err != nil {
+		t.Errorf("%d machines before and %d after they were idle: %v", before, after, err)
+	}
+}

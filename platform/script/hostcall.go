@@ -25,9 +25,12 @@ func (inv *invocation) call(m message) error {
 	if inv.calls[m.sub] != nil || m.sub == 0 || len(inv.calls) >= 2*inv.app.bounds.Calls {
 		return errWire
 	}
+	if inv.calls == nil {
+		inv.calls = map[uint64]*hostCall{}
+	}
 	inv.calls[m.sub] = hc
 	inv.app.host.stats.calls.Add(1)
-	go inv.answer(m.sub, c, hc)
+	inv.app.host.crew.do(func() { inv.answer(m.sub, c, hc) })
 	return nil
 }
 

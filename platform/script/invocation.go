@@ -42,7 +42,7 @@ type hostCall struct {
 }
 
 func newInvocation(a *App, l *life, b Bindings) *invocation {
-	inv := &invocation{app: a, life: l, id: a.host.ids.Add(1), bindings: b, answered: make(chan struct{}), calls: map[uint64]*hostCall{}}
+	inv := &invocation{app: a, life: l, id: a.host.ids.Add(1), bindings: b, answered: make(chan struct{})}
 	inv.ctx, inv.cancel = context.WithCancel(context.Background())
 	inv.body = newInflow(a.bounds.Reply, func() error { return limitError(limitReply, a.bounds) }, inv.grant, inv.abort)
 	return inv

@@ -83,17 +83,16 @@ func posting(v any, encoded bool) []byte {
 
 // head answers. Short bodies go with it.
 func (t *task) head(m message) any {
-	if t.flows[0] != nil {
+	if t.answered {
 		return nil
 	}
+	t.answered = true
 	whole, body := m.n&flagEnd != 0, m.body
-	t.flow(0)
 	if t.sent += int64(len(body)); t.sent > t.program.bounds.Reply {
 		return t.exceeds(limitReply)
 	}
 	t.told = m.n&flagDone != 0
 	if whole && len(body) <= frameBytes {
-		t.flows[0].stop()
 		if t.told && !t.over.CompareAndSwap(false, true) {
 			return "ended"
 		}
@@ -105,8 +104,9 @@ func (t *task) head(m message) any {
 	}
 	m.n, m.body = m.n&^(flagEnd|flagDone), nil
 	t.send(m)
+	flow := t.flow(0)
 	if whole {
-		t.flows[0].offer(body, true)
+		flow.offer(body, true)
 		if t.told {
 			t.after(nil)
 		}
@@ -123,6 +123,9 @@ func (t *task) flow(sub uint64) *outflow {
 		}
 		t.send(message{kind: kindBody, sub: sub, n: n, body: b})
 	})
+	if t.flows == nil {
+		t.flows = map[uint64]*outflow{}
+	}
 	t.flows[sub] = f
 	return f
 }
@@ -174,7 +177,10 @@ func (t *task) call(m message) any {
 	if len(t.calls) >= t.program.bounds.Calls {
 		return limitCalls
 	}
-	t.calls[m.sub] = false
+	if t.calls == nil {
+		t.calls = map[uint64]bool{}
+	}
+	t.calls[m.sub] = true
 	if m.n&flagEnd != 0 && len(m.body) > frameBytes {
 		body := m.body
 		m.body, m.n = nil, m.n&^flagEnd
@@ -208,6 +214,9 @@ func (t *task) timer(m message) any {
 		return limitTimers
 	}
 	mail, fired := t.machine.mail, message{kind: kindTimer, id: t.id, sub: m.sub}
+	if t.timers == nil {
+		t.timers = map[uint64]*time.Timer{}
+	}
 	t.timers[m.sub] = time.AfterFunc(time.Duration(m.n)*time.Millisecond, func() { mail.push(fired) })
 	return nil
 }

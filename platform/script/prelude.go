@@ -15,8 +15,21 @@ import (
 //go:embed core.js core_flow.js core_console.js
 var coreFiles embed.FS
 
-//go:embed bindings.js
-var bindingsSource string
+// The factories of what is in env: the last five go on where the first ends.
+var (
+	//go:embed bindings.js
+	bindingsSource string
+	//go:embed bindings_kv.js
+	keysSource string
+	//go:embed bindings_sql.js
+	sqlSource string
+	//go:embed bindings_docs.js
+	docsSource string
+	//go:embed bindings_blobs.js
+	blobsSource string
+	//go:embed bindings_fetch.js
+	fetchSource string
+)
 
 // prelude is what every machine starts with: the Web's globals, the factories of
 // bindings, and the glue to this package. It is compiled once per process, as
@@ -39,7 +52,7 @@ func newPrelude() (*prelude, error) {
 		flags  int
 	}{
 		{&p.kernel, web.Source(), quickjs.EvalGlobal},
-		{&p.bindings, asScript(bindingsSource, "__fazt_bindings"), quickjs.EvalGlobal},
+		{&p.bindings, asScript(bindingsSource+keysSource+sqlSource+docsSource+blobsSource+fetchSource, "__fazt_bindings"), quickjs.EvalGlobal},
 		{&p.core, core(), quickjs.EvalGlobal},
 	} {
 		var err error

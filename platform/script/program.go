@@ -11,6 +11,7 @@ type program struct {
 	engine           *engine
 	id               uint64
 	declared, bounds Bounds
+	size             int    // of the source
 	source           string // until there is code
 	code             []byte // compiled
 	opened           bool   // the node knows the handlers

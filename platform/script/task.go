@@ -21,20 +21,21 @@ type task struct {
 	over    atomic.Bool // the node was told how it ended
 	wall    *time.Timer
 
-	env    string // what the machine must be told first
-	used   time.Duration
-	calls  map[uint64]bool // true while their reply's body flows
-	timers map[uint64]*time.Timer
-	flows  map[uint64]*outflow // bodies to the node: 0 is the response, else of a call
-	logged int
-	sent   int64    // bytes of the response
-	ended  bool     // nothing follows, and it is released after the turn
-	told   bool     // the script said so
-	last   *failure // how it ends once its response is out
+	env      string // what the machine must be told first
+	used     time.Duration
+	calls    map[uint64]bool // in flight
+	timers   map[uint64]*time.Timer
+	flows    map[uint64]*outflow // bodies to the node: 0 is the response, else of a call
+	logged   int
+	answered bool
+	sent     int64    // bytes of the response
+	ended    bool     // nothing follows, and it is released after the turn
+	told     bool     // the script said so
+	last     *failure // how it ends once its response is out
 }
 
 func newTask(p *program, m message) *task {
-	t := &task{id: m.id, program: p, invoke: m, calls: map[uint64]bool{}, timers: map[uint64]*time.Timer{}, flows: map[uint64]*outflow{}}
+	t := &task{id: m.id, program: p, invoke: m}
 	t.wall = time.AfterFunc(p.bounds.Wall, t.expire)
 	return t
 }
@@ -93,9 +94,7 @@ func (t *task) wants(m message) bool {
 		return ok
 	case kindReply:
 		if m.n&flagBody == 0 {
-			delete(t.calls, m.sub)
-		} else {
-			t.calls[m.sub] = true
+			delete(t.calls, m.sub) // else it is in flight until its body has ended
 		}
 		t.drop(m.sub)
 	case kindBody:

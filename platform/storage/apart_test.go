@@ -60,6 +60,9 @@ func places(t *testing.T) (all []place) {
 // Whatever a key, a document or a file is called: what one place keeps under it is
 // found there, and nowhere else.
 func TestPlacesAreApart(t *testing.T) {
+	if testing.Short() {
+		t.Skip("too slow under the race detector: make test runs it")
+	}
 	seed := rand.Uint64()
 	r := rand.New(rand.NewPCG(seed, 0))
 	keys := strange(r, 10_000)

@@ -95,7 +95,7 @@ func openDatabase(ctx context.Context, path string, s Settings) (*sqlite.DB, err
 
 // prepare loads what is needed of every open app, and removes what a crash left.
 func (c *core) prepare(ctx context.Context) (err error) {
-	if err := clearDots(c.dir); err != nil { // copies that migrations and backups were made by
+	if err := clearDots(c.dir, ""); err != nil { // copies that migrations and backups were made by
 		return err
 	}
 	if c.secret, err = c.secretOf(ctx, "files"); err != nil {
@@ -108,14 +108,14 @@ func (c *core) prepare(ctx context.Context) (err error) {
 }
 
 // clearDots removes what was begun in a folder under a name with a dot in front, and
-// never got its own.
-func clearDots(dir string) error {
+// never got its own, but for one that has it.
+func clearDots(dir, but string) error {
 	entries, err := os.ReadDir(dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return diskFault(err, "look through %q", dir)
 	}
 	for _, e := range entries {
-		if !strings.HasPrefix(e.Name(), ".") {
+		if !strings.HasPrefix(e.Name(), ".") || e.Name() == but {
 			continue
 		}
 		if err := os.RemoveAll(filepath.Join(dir, e.Name())); err != nil {

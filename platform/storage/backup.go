@@ -42,8 +42,9 @@ const (
 
 // Backup copies what the app keeps into a new folder, which is there when it is
 // complete: the database as of one moment while writers go on, and its files, linked
-// where the disk can, since they never change. The error's kind is Conflict if there
-// is something at dir.
+// where the disk can, since they never change. The key that the app signs with is not
+// in it: whoever gets hold of a backup must not be able to sign. The error's kind is
+// Conflict if there is something at dir.
 func (a *App) Backup(ctx context.Context, dir string) (m Manifest, err error) {
 	if _, err := os.Lstat(dir); !errors.Is(err, fs.ErrNotExist) {
 		return m, fault.New(fault.Conflict, "there is something at %q already", dir).WithSubject(dir)
@@ -56,6 +57,9 @@ func (a *App) Backup(ctx context.Context, dir string) (m Manifest, err error) {
 	m = Manifest{Format: 1, App: a.id, Time: time.Now().UTC(), Files: []BackupFile{}}
 	defer a.bytes.hold()() // before the database is copied: what that names must not go
 	if err := a.db.Backup(ctx, filepath.Join(temp, databaseName)); err != nil {
+		return m, err
+	}
+	if err := forgetSecrets(ctx, filepath.Join(temp, databaseName)); err != nil {
 		return m, err
 	}
 	if err := m.describe(ctx, temp); err != nil {
@@ -89,6 +93,23 @@ func (m *Manifest) describe(ctx context.Context, dir string) error {
 	}
 	m.Database, err = hashFile(ctx, path)
 	return err
+}
+
+// forgetSecrets overwrites the keys of the app in a copy of its database.
+func forgetSecrets(ctx context.Context, path string) error {
+	db, err := sqlite.Open(ctx, path, sqlite.Options{Reserved: reserved, Readers: 1})
+	if err != nil {
+		return err
+	}
+	err = db.Write(ctx, func(tx *sqlite.Tx) error {
+		for _, statement := range []string{`PRAGMA secure_delete = ON`, `DELETE FROM fazt_secret`} {
+			if _, err := tx.Exec(statement); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return errors.Join(err, db.Close())
 }
 
 // within runs fn on a database that is nobody else's.

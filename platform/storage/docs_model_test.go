@@ -200,6 +200,9 @@ func condition(t *rapid.T, depth int) any {
 // A collection finds, in order, what a judge of each document would; with indexes
 // or without, in pages of any size.
 func TestDocsModel(t *testing.T) {
+	if testing.Short() {
+		t.Skip("too slow under the race detector: make test runs it")
+	}
 	a := open(t, storage.Settings{})
 	indexes := []storage.Index{{Name: "ab", On: []string{"a", "b"}}, {Name: "cd", On: []string{"c.d"}}, {Name: "odd", On: []string{`o'"o`}}}
 	round := 0

@@ -319,6 +319,9 @@ func TestSign(t *testing.T) {
 
 // A store is a map that sorts by bytes and folds at a delimiter.
 func TestFilesModel(t *testing.T) {
+	if testing.Short() {
+		t.Skip("too slow under the race detector: make test runs it")
+	}
 	a := open(t, storage.Settings{})
 	round := 0
 	rapid.Check(t, func(t *rapid.T) {

@@ -193,6 +193,9 @@ func TestExpiry(t *testing.T) {
 
 // A bucket is a map that sorts by bytes.
 func TestKeysModel(t *testing.T) {
+	if testing.Short() {
+		t.Skip("too slow under the race detector: make test runs it")
+	}
 	a := open(t, storage.Settings{})
 	round := 0
 	rapid.Check(t, func(t *rapid.T) {

@@ -60,6 +60,18 @@ func (s *SQL) Pending(ctx context.Context, files fs.FS) (pending []Migration, er
 	return pending, err
 }
 
+// Applied returns the names of the migrations that were applied, in their order.
+func (s *SQL) Applied(ctx context.Context) (names []string, err error) {
+	if s.err != nil {
+		return nil, s.err
+	}
+	err = s.db.Read(ctx, func(tx *sqlite.Tx) error {
+		names, err = column[string](tx, `SELECT name FROM fazt_sql_migration ORDER BY version`)
+		return err
+	})
+	return names, err
+}
+
 // Migrate applies the pending migrations in one transaction and returns them. They
 // are first run on a copy of the database and judged there: what drops or changes
 // something that was there before is refused with Conflict and its place, unless its

@@ -104,7 +104,7 @@ func (p *Pool) tryClaim(id string, share bool) (_ *slot, wait <-chan struct{}, _
 		return nil, nil, fault.New(fault.Unavailable, "the storage of all apps is closed")
 	}
 	if !p.tidy {
-		if err := clearDots(p.dir); err != nil {
+		if err := clearDots(p.dir, goneName); err != nil {
 			return nil, nil, err
 		}
 		p.tidy = true

@@ -99,6 +99,9 @@ func sums(t *rapid.T, a *storage.App) (s string) {
 // After whatever was done, and whatever of it was refused, counters are what the
 // rows add up to, and the disk has the bytes that rows name.
 func TestCounters(t *testing.T) {
+	if testing.Short() {
+		t.Skip("too slow under the race detector: make test runs it")
+	}
 	dir := t.TempDir()
 	p := pool(t, dir)
 	round := 0

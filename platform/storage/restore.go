@@ -9,29 +9,25 @@ import (
 	"regexp"
 
 	"github.com/fazt-sh/fazt/platform/fault"
-	"github.com/fazt-sh/fazt/platform/sqlite"
 )
 
-// Restore makes a new app of a backup, after it was verified. The app gets a signing
-// key of its own, unless it is the one the backup was made of. The error's kind is
-// Conflict if the id has storage already, Invalid if the backup is not whole; then
-// nothing has changed.
-func (p *Pool) Restore(ctx context.Context, dir, id string) error {
+// Restore makes a new app of a backup, after it was verified, and opens it. It signs
+// with a key of its own. The error's kind is Conflict if the id has storage already,
+// Invalid if the backup is not whole; then nothing has changed.
+func (p *Pool) Restore(ctx context.Context, dir, id string, s Settings) (*App, error) {
 	m, err := Verify(ctx, dir)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	sl, err := p.seize(ctx, id)
-	if err != nil {
-		return err
-	}
-	defer p.end(sl)
-	target := filepath.Join(p.dir, id)
-	if _, err := os.Lstat(target); !errors.Is(err, fs.ErrNotExist) {
-		return fault.New(fault.Conflict, "there is storage of %q already", id).WithSubject(id).WithHint("restore it beside, under another id")
-	}
-	temp := filepath.Join(p.dir, ".restore-"+id)
-	defer os.RemoveAll(temp)
+	return p.make(ctx, id, s, func(target string) error {
+		temp := filepath.Join(p.dir, ".restore-"+id)
+		defer os.RemoveAll(temp)
+		return m.restore(ctx, dir, temp, target)
+	})
+}
+
+// restore makes the folder of an app of a backup.
+func (m Manifest) restore(ctx context.Context, dir, temp, target string) error {
 	if err := freshDir(temp); err != nil {
 		return err
 	}
@@ -42,24 +38,7 @@ func (p *Pool) Restore(ctx context.Context, dir, id string) error {
 	if err := transfer(ctx, m.Files, filepath.Join(dir, filesName), filepath.Join(temp, filesName)); err != nil {
 		return err
 	}
-	if m.App != id {
-		if err := forgetSecrets(ctx, filepath.Join(temp, databaseName)); err != nil {
-			return err
-		}
-	}
 	return settleDir(temp, target)
-}
-
-func forgetSecrets(ctx context.Context, path string) error {
-	db, err := sqlite.Open(ctx, path, sqlite.Options{})
-	if err != nil {
-		return err
-	}
-	err = db.Write(ctx, func(tx *sqlite.Tx) error {
-		_, err := tx.Exec(`DELETE FROM fazt_secret`)
-		return err
-	})
-	return errors.Join(err, db.Close())
 }
 
 // isBlob is what a name of bytes looks like, as a path below files/.

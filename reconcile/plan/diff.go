@@ -123,8 +123,9 @@ func (d *differ) change(was, want spec.Object) (Change, bool) {
 	if d.stalled(want.Addr) && want.Content == nil {
 		want.Content = was.Content // unread, not empty
 	}
-	moves, adopted := was.Addr != want.Addr, was.Unmanaged
-	if Same(was, want) && !moves && !adopted {
+	moves, adopted := was.Addr != want.Addr, was.Unmanaged && !want.Unmanaged
+	swaps := want.Data != "" && want.Data != was.Data // what a revision asks for has none
+	if Same(was, want) && !moves && !adopted && !swaps {
 		return Change{}, false
 	}
 	c := Change{Addr: want.Addr, Kind: want.Kind, Action: Update, Reason: AttrChanged, Fields: []Field{}}
@@ -141,6 +142,8 @@ func (d *differ) change(was, want spec.Object) (Change, bool) {
 		c.Action, c.Reason = Adopt, Adopted
 	case was.Immutable != want.Immutable:
 		c.Action, c.Reason = Replace, ImmutableAttr
+	case swaps:
+		c.Reason = DataRestored
 	case was.Digest == want.Digest:
 		c.Reason = ContentChanged
 	}

@@ -120,8 +120,9 @@ const (
 	EachKeyGone          Reason = "each_key_gone"
 	NodeNoLongerSelected Reason = "node_no_longer_selected"
 	Renamed              Reason = "renamed"
-	Adopted              Reason = "adopted"  // a block declares what was unmanaged
-	Restored             Reason = "restored" // a block declares what was in the trash
+	Adopted              Reason = "adopted"       // a block declares what was unmanaged
+	Restored             Reason = "restored"      // a block declares what was in the trash
+	DataRestored         Reason = "data_restored" // its data is another folder: that of a backup
 )
 
 // Change is one object's difference.

@@ -141,6 +141,9 @@ func (j *judge) appRisks(c *Change) {
 	if c.Action == Replace {
 		c.warn(spec.RiskHigh, "%s is taken down and made anew; what it holds is parked", c.Addr)
 	}
+	if c.Reason == DataRestored {
+		c.warn(spec.RiskHigh, "what %s has kept since then is set aside", c.Addr)
+	}
 	if c.Action == Update && fieldSays(c.Fields, "enabled", "false") {
 		c.warn(spec.RiskHigh, "%s will be known, but not served", c.Addr)
 	}

@@ -207,7 +207,7 @@ func (t *textView) what(c Change) {
 		t.line("      %s; goes to the trash", reasonText(c.Reason))
 	case c.Action == Forget:
 		t.line("      %s; stays in service, unmanaged", reasonText(c.Reason))
-	case c.Action.Removes(), c.Action == Adopt:
+	case c.Action.Removes(), c.Action == Adopt, c.Reason == DataRestored:
 		t.line("      %s", reasonText(c.Reason))
 	case c.Action == Move:
 		t.line("      was %s", clean(string(c.From)))

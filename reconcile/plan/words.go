@@ -75,6 +75,8 @@ func reasonText(r Reason) string {
 		return "was in service unmanaged"
 	case Restored:
 		return "comes back from the trash"
+	case DataRestored:
+		return "gets the data of a backup"
 	default:
 		return strings.ReplaceAll(clean(string(r)), "_", " ")
 	}

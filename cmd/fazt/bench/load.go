@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -15,22 +16,55 @@ type result struct {
 	requests     int
 	notOK        int
 	rss          float64 // MB while loaded
+	family       float64 // the same with children
 	spanRequests time.Duration
 }
 
-// load asks s for a page over conns connections for span. The connections come
-// from several loopback addresses, as one address is one client to a cap.
+// traffic is what one connection asks for, request by request.
+type traffic func(s *server, conn, i int) []byte
+
+// page is the traffic that asks for one path for ever.
+func page(path string) traffic {
+	var request []byte
+	var once sync.Once
+	return func(s *server, _, _ int) []byte {
+		once.Do(func() { request = s.request(path) })
+		return request
+	}
+}
+
+// load asks s for a page over conns connections for span.
 func load(s *server, path string, conns int, span time.Duration) (result, error) {
+	return loadWith(s, page(path), conns, lasting(span))
+}
+
+// lasting ends a load after a span.
+func lasting(span time.Duration) func() bool {
+	until := time.Now().Add(span)
+	return func() bool { return time.Now().Before(until) }
+}
+
+// counting ends a load after n requests.
+func counting(n int64) func() bool {
+	var asked atomic.Int64
+	return func() bool { return asked.Add(1) <= n }
+}
+
+// loadWith sends traffic over conns connections while more says so. The
+// connections come from several loopback addresses, as one address is one client
+// to a cap.
+func loadWith(s *server, ask traffic, conns int, more func() bool) (result, error) {
 	before, err := s.cpu()
 	if err != nil {
 		return result{}, err
 	}
-	until := time.Now().Add(span)
 	var wg sync.WaitGroup
 	clients := make([]client, conns)
 	started := time.Now()
 	for i := range clients {
-		wg.Go(func() { clients[i].run(s, path, fmt.Sprintf("127.0.%d.%d", 1+i/32, 1+i%32), until) })
+		wg.Go(func() {
+			clients[i].run(s, func(n int) []byte { return ask(s, i, n) }, fmt.Sprintf("127.0.%d.%d", 1+i/32, 1+i%32), more)
+		})
 	}
 	wg.Wait()
 	took := time.Since(started)
@@ -50,7 +84,9 @@ func load(s *server, path string, conns int, span time.Duration) (result, error)
 	r.perSecond = float64(r.requests) / took.Seconds()
 	r.perCPU = float64(r.requests) / max((after-before).Seconds(), 0.01)
 	r.p50, r.p99 = quantile(all, 0.5), quantile(all, 0.99)
-	r.rss, err = s.rss()
+	if r.rss, err = s.rss(); err == nil {
+		r.family, err = s.memory()
+	}
 	return r, err
 }
 
@@ -61,16 +97,16 @@ type client struct {
 	err   error
 }
 
-func (c *client) run(s *server, path, from string, until time.Time) {
+func (c *client) run(s *server, ask func(i int) []byte, from string, more func() bool) {
 	conn, err := s.dial(from)
 	if err != nil {
 		c.err = err
 		return
 	}
 	defer conn.Close()
-	reader, request := bufio.NewReaderSize(conn, 64<<10), s.request(path)
-	for now := time.Now(); now.Before(until); {
-		status, _, err := exchange(conn, reader, request)
+	reader := bufio.NewReaderSize(conn, 64<<10)
+	for i, now := 0, time.Now(); more(); i++ {
+		status, _, err := exchange(conn, reader, ask(i))
 		if err != nil {
 			c.err = err
 			return

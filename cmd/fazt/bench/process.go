@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httputil"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -24,39 +25,48 @@ type server struct {
 	host   string // Host header it answers to
 	secure bool   // it speaks TLS
 	born   time.Time
+	before func() // called before it is stopped, if there is one
 }
 
 // stop ends the process and waits for it.
 func (s *server) stop() {
+	if s.before != nil {
+		s.before()
+	}
 	s.cmd.Process.Signal(syscall.SIGTERM)
 	s.cmd.Wait()
 }
 
-// cpu is the processor time the process and its ended children used so far.
+// cpu is the processor time that the process, its children and those of them that
+// have ended used so far.
 func (s *server) cpu() (time.Duration, error) {
-	src, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", s.cmd.Process.Pid))
-	if err != nil {
-		return 0, err
-	}
-	_, rest, ok := strings.Cut(string(src), ") ") // the name may hold anything
-	fields := strings.Fields(rest)
-	if !ok || len(fields) < 15 {
-		return 0, errors.New("unreadable /proc/PID/stat")
-	}
 	var ticks int64
-	for _, f := range fields[11:15] { // utime, stime, and those of children
-		n, err := strconv.ParseInt(f, 10, 64)
-		if err != nil {
-			return 0, err
-		}
-		ticks += n
+	family, err := familyOf(s.cmd.Process.Pid)
+	for _, p := range family {
+		ticks += p.ticks
 	}
-	return time.Duration(ticks) * 10 * time.Millisecond, nil // USER_HZ is 100
+	return time.Duration(ticks) * 10 * time.Millisecond, err // USER_HZ is 100
 }
 
-// rss is the resident memory in MB.
-func (s *server) rss() (float64, error) {
-	src, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.cmd.Process.Pid))
+// rss is the resident memory of the process in MB.
+func (s *server) rss() (float64, error) { return resident(s.cmd.Process.Pid) }
+
+// memory is rss with that of the children.
+func (s *server) memory() (float64, error) {
+	family, err := familyOf(s.cmd.Process.Pid)
+	all := 0.0
+	for _, p := range family {
+		mb, err := resident(p.pid)
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
+			return 0, err
+		}
+		all += mb
+	}
+	return all, err
+}
+
+func resident(pid int) (float64, error) {
+	src, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
 		return 0, err
 	}
@@ -66,7 +76,61 @@ func (s *server) rss() (float64, error) {
 			return kb / 1000, err
 		}
 	}
-	return 0, errors.New("no VmRSS")
+	return 0, fmt.Errorf("no VmRSS of process %d", pid)
+}
+
+// process is a line of /proc/PID/stat.
+type process struct {
+	pid, parent int
+	ticks       int64 // its own, and of ended children
+}
+
+// familyOf is a process and all that descend from it.
+func familyOf(pid int) ([]process, error) {
+	files, err := filepath.Glob("/proc/[0-9]*/stat")
+	if err != nil {
+		return nil, err
+	}
+	children, family := map[int][]process{}, []process(nil)
+	for _, f := range files {
+		switch p, err := readStat(f); {
+		case errors.Is(err, os.ErrNotExist) || errors.Is(err, syscall.ESRCH): // it has ended meanwhile
+		case err != nil:
+			return nil, err
+		case p.pid == pid:
+			family = append(family, p)
+		default:
+			children[p.parent] = append(children[p.parent], p)
+		}
+	}
+	for i := 0; i < len(family); i++ {
+		family = append(family, children[family[i].pid]...)
+	}
+	if family == nil {
+		return nil, fmt.Errorf("process %d has ended", pid)
+	}
+	return family, nil
+}
+
+func readStat(file string) (process, error) {
+	src, err := os.ReadFile(file)
+	if err != nil {
+		return process{}, err
+	}
+	id, _, _ := strings.Cut(string(src), " ")
+	last := strings.LastIndexByte(string(src), ')') // the name may hold anything
+	fields := strings.Fields(string(src[last+1:]))
+	if last < 0 || len(fields) < 15 {
+		return process{}, fmt.Errorf("%s is unreadable", file)
+	}
+	numbers := []string{id, fields[1], fields[11], fields[12], fields[13], fields[14]} // pid, ppid; utime, stime, and those of children
+	var n [6]int64
+	for i, text := range numbers {
+		if n[i], err = strconv.ParseInt(text, 10, 64); err != nil {
+			return process{}, err
+		}
+	}
+	return process{int(n[0]), int(n[1]), n[2] + n[3] + n[4] + n[5]}, nil
 }
 
 // startBare runs the reference: net/http with the bodies in memory.
@@ -191,6 +255,7 @@ func exchange(w io.Writer, r *bufio.Reader, request []byte) (status int, body in
 	if status, err = strconv.Atoi(string(line[9:12])); err != nil {
 		return 0, 0, err
 	}
+	chunked := false
 	for {
 		line, err := r.ReadSlice('\n')
 		if err != nil {
@@ -204,6 +269,14 @@ func exchange(w io.Writer, r *bufio.Reader, request []byte) (status int, body in
 				return 0, 0, err
 			}
 		}
+		chunked = chunked || (line[0] == 'T' || line[0] == 't') && strings.EqualFold(strings.TrimSpace(string(line)), "transfer-encoding: chunked")
+	}
+	if chunked {
+		body, err = io.Copy(io.Discard, httputil.NewChunkedReader(r))
+		if err == nil {
+			_, err = r.Discard(2) // after the last chunk; nobody here sends trailers
+		}
+		return status, body, err
 	}
 	_, err = io.CopyN(io.Discard, r, body)
 	return status, body, err

@@ -32,7 +32,7 @@ func platformDeviations() []Deviation {
 		{"dom/abort", "a signal made by AbortSignal.any is kept alive by its sources", "a source that lives as long as the machine collects what follows it; use the request's signal", ""},
 		{"hr-time", "performance has now and timeOrigin: no marks, measures or entries", "profiling packages; now is rounded to 5 µs", `performance.mark === undefined`},
 		{"webmessaging", "ports work within one machine and cannot leave it; messageerror never comes", "there are no workers", `typeof Worker === "undefined"`},
-		{"html", "structuredClone cannot transfer streams", "hand the stream itself on", `(() => { const s = new ReadableStream(); try { structuredClone(s, { transfer: [s] }); } catch (e) { return e.name === "DataCloneError"; } })()`},
+		{"html/webappapis/structured-clone", "structuredClone cannot transfer streams", "hand the stream itself on", `(() => { const s = new ReadableStream(); try { structuredClone(s, { transfer: [s] }); } catch (e) { return e.name === "DataCloneError"; } })()`},
 		{"html", "localStorage, indexedDB, caches and Worker are missing", "use the bindings of the app", `["localStorage", "indexedDB", "caches", "Worker"].every((n) => !(n in globalThis))`},
 	}
 }
@@ -75,7 +75,7 @@ func cryptoDeviations() []Deviation {
 
 func nodeDeviations() []Deviation {
 	return []Deviation{
-		{"node:async_hooks", "AsyncLocalStorage keeps its store across await where the bundle turned async functions into generators, and not across a top-level await; createHook is missing", "the bundler does it for an app that imports node:async_hooks; AsyncResource.bind helps with callbacks that a library calls later", ""},
+		{"node:async_hooks", "AsyncLocalStorage keeps its store across then, timers and queueMicrotask, and loses it after an await; createHook is missing", "pass the store on as an argument, or continue with then; AsyncResource.bind helps with callbacks that a library calls later", ""},
 		{"node:buffer", "Buffer is the package buffer 6.0: no transcode, isUtf8, isAscii, no pool", "use TextDecoder", ""},
 		{"node:crypto", "random numbers, hashes, HMAC, PBKDF2, HKDF and timingSafeEqual alone; a hash cannot be copied", "use crypto.subtle for ciphers and signatures", ""},
 		{"node:events", "the package events 3.3: no captureRejections, no EventEmitterAsyncResource", "listen to error", ""},

@@ -248,6 +248,13 @@ test("request", async () => {
   is("stream", await fazt.request({ method: "PUT", url: "https://h/", headers: [], body: new ReadableStream({ start(c) { c.enqueue(bytes(65)); c.close(); } }) }).text(), "A");
   is("no body", fazt.request({ method: "GET", url: "https://h/", headers: [], body: null }).body, null);
 });
+test("headers of a request are made when somebody looks", () => {
+  let made = 0;
+  const r = fazt.request({ method: "GET", url: "https://h/", headers: () => { made++; return [["X-A", "1"]]; }, body: null });
+  is("not yet", [r.url, made], ["https://h/", 0]);
+  is("once", [r.headers.get("x-a"), r.headers === r.headers, made], ["1", true, 1]);
+  is("copied", new Request(fazt.request({ method: "GET", url: "https://h/", headers: () => [["X-A", "2"]], body: null })).headers.get("x-a"), "2");
+});
 test("simple answers load no streams", async () => {
   is("string", fazt.responseParts(new Response("hi", { status: 201, headers: { A: "1" } })), { status: 201, statusText: "", headers: [["a", "1"], ["content-type", "text/plain;charset=UTF-8"]], body: "hi" });
   is("json", fazt.responseParts(Response.json([1])), { status: 200, statusText: "", headers: [["content-type", "application/json"]], body: "[1]" });

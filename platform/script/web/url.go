@@ -27,7 +27,15 @@ const (
 // bounded tells whether an address, perhaps relative to another, has an authority
 // and a path that can be parsed in time.
 func bounded(s string) bool {
-	s = strings.NewReplacer("\t", "", "\n", "", "\r", "").Replace(s)
+	if len(s) <= maxAuthority {
+		return true // and most are: nothing of them need be looked at
+	}
+	s = strings.Map(func(r rune) rune {
+		if r == '\t' || r == '\n' || r == '\r' {
+			return -1
+		}
+		return r
+	}, s)
 	s = strings.TrimLeftFunc(s, func(r rune) bool { return r <= ' ' })
 	if i := strings.IndexAny(s, "?#"); i >= 0 {
 		s = s[:i]

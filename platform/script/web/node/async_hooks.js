@@ -3,8 +3,8 @@
 // The context of a callback is kept by wrapping what is given to then, queueMicrotask
 // and the timers. `await` does not go through then, so that code after an await has
 // lost the context, unless the bundle was built with async functions turned into
-// generators over then: the bundler does that for an app that uses this module. What
-// is lost even so: contexts across a top-level await, and in callbacks that a library
+// generators over then, which the bundler does not do. What would be lost even so:
+// contexts across a top-level await, and in callbacks that a library
 // keeps and calls later of its own accord (use AsyncResource.bind there).
 const key = Symbol.for("fazt.async");
 const state = globalThis[key] ?? install();

@@ -147,7 +147,8 @@ let request;
 class Request {
   #method = "GET";
   #url;
-  #headers;
+  #headers = null; // made when somebody asks
+  #pairs = null; // of headers that nobody has asked for, or a function that returns them
   #body = null;
   #signal = null; // a signal, a function that makes one, or null
   #options = null; // of choices, integrity, keepalive, referrer: what was given
@@ -157,7 +158,7 @@ class Request {
       const r = new Request(internal);
       r.#method = parts.method;
       r.#url = parts.url;
-      r.#headers = adopt(parts.headers, false);
+      r.#pairs = parts.headers;
       const body = parts.body;
       if (body !== null && body !== undefined)
         r.#body = typeof body === "string" || body instanceof Uint8Array ? bodyOf(body) : bodyOf(null, body);
@@ -167,7 +168,7 @@ class Request {
     requestParts = (r) => ({
       method: r.#method,
       url: r.#url,
-      headers: list(r.#headers),
+      headers: list(r.headers),
       body: forEngine(r.#body),
       redirect: r.#options?.redirect ?? "follow",
       signal: r.#signal === null ? null : r.signal,
@@ -191,7 +192,7 @@ class Request {
     }
     this.#choose(init);
     if (init.method !== undefined) this.#method = methodOf(init.method);
-    this.#headers = new Headers(init.headers !== undefined ? init.headers : from !== null ? from.#headers : undefined);
+    this.#headers = new Headers(init.headers !== undefined ? init.headers : from !== null ? from.headers : undefined);
     this.#follow(init, from);
     this.#fill(init, from);
   }
@@ -236,7 +237,13 @@ class Request {
   }
   get method() { return this.#method; }
   get url() { return this.#url; }
-  get headers() { return this.#headers; }
+  get headers() {
+    if (this.#headers === null) {
+      this.#headers = adopt(typeof this.#pairs === "function" ? this.#pairs() : this.#pairs, false);
+      this.#pairs = null;
+    }
+    return this.#headers;
+  }
   get signal() {
     if (typeof this.#signal === "function") this.#signal = this.#signal();
     return (this.#signal ??= new (web.part("event").AbortController)().signal);
@@ -252,7 +259,7 @@ class Request {
     copy.#body = copied(this.#body);
     copy.#method = this.#method;
     copy.#url = this.#url;
-    copy.#headers = new Headers(this.#headers);
+    copy.#headers = new Headers(this.headers);
     copy.#options = this.#options;
     copy.#signal = this.#signal === null ? null : () => web.part("event").AbortSignal.any([this.signal]);
     return copy;
@@ -262,7 +269,7 @@ class Request {
       if (name === "priority") continue;
       Object.defineProperty(this.prototype, name, { configurable: true, enumerable: true, get() { return this.#options?.[name] ?? choices[name][0]; } });
     }
-    mixin(this.prototype, (r) => r.#body, (r) => r.#headers.get("content-type"));
+    mixin(this.prototype, (r) => r.#body, (r) => r.headers.get("content-type"));
   }
   get [Symbol.toStringTag]() { return "Request"; }
 }
@@ -316,6 +323,11 @@ class Response {
     if (init !== undefined) this.#initialise(init);
     if (body === null || body === undefined) return;
     if (bodiless(this.#status)) throw new TypeError(`a response with the status ${this.#status} has no body`);
+    if (typeof body === "string") { // as most are; a pair to take apart costs a microsecond
+      this.#body = bodyOf(body.toWellFormed());
+      this.#typed("text/plain;charset=UTF-8");
+      return;
+    }
     const [made, type] = extract(body);
     this.#body = made;
     if (type !== null) this.#typed(type);

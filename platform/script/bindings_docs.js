@@ -1,0 +1,192 @@
+// Documents in collections.
+
+const FIND = ["sort", "limit", "skip", "cursor", "fields", "scan"];
+const PAGE = 100;
+
+// order takes "field", "-field", a list of these, or { field: 1, other: -1 }.
+function order(what, v) {
+  if (v === undefined || v === null) return undefined;
+  const one = (f, down) => {
+    if (typeof f !== "string" || f === "") refuse(what, `must name fields, not ${show(f)}`);
+    return { field: f, down };
+  };
+  if (isRecord(v)) {
+    return Object.entries(v).map(([f, d]) => {
+      if (d !== 1 && d !== -1) refuse(what, `${f} must be 1 or -1, not ${show(d)}`);
+      return one(f, d === -1);
+    });
+  }
+  return (Array.isArray(v) ? v : [v]).map((f) => (typeof f === "string" && f[0] === "-" ? one(f.slice(1), true) : one(f, false)));
+}
+
+function filter(what, v) {
+  if (v === undefined || v === null) return undefined;
+  if (!isRecord(v)) refuse(what, `must be an object, not ${show(v)}`);
+  return json(what, v);
+}
+
+// Found are the documents of a query, read page by page while one goes through them.
+class Found {
+  #port;
+  #args;
+  #limit;
+  constructor(port, args, limit) {
+    this.#port = port;
+    this.#args = args;
+    this.#limit = limit;
+    Object.freeze(this);
+  }
+  async *[Symbol.asyncIterator]() {
+    let left = this.#limit ?? Infinity;
+    let args = this.#args;
+    while (left > 0) {
+      const { value } = await this.#port.send("find", { ...args, limit: Math.min(left, PAGE) });
+      left -= value.docs.length;
+      yield* value.docs;
+      if (!value.cursor) return;
+      args = { ...this.#args, skip: undefined, cursor: value.cursor };
+    }
+  }
+  async toArray() {
+    const all = [];
+    for await (const d of this) all.push(d);
+    return all;
+  }
+  // page resolves to { docs, cursor }: a page at a time, for answers that have a
+  // next page.
+  async page() {
+    const { value } = await this.#port.send("find", { ...this.#args, limit: Math.min(this.#limit ?? PAGE, 1000) });
+    return value;
+  }
+}
+
+const valueOf = ({ value }) => value;
+const firstOf = ({ value }) => value[0];
+
+// quietly is the JSON of a value, or undefined where somebody has to say why not.
+function quietly(v) {
+  try {
+    return JSON.stringify(v);
+  } catch {
+    return undefined;
+  }
+}
+
+class Collection {
+  #port;
+  #name;
+  constructor(port, name) {
+    this.#port = port;
+    this.#name = name;
+    Object.freeze(this);
+  }
+  #what(method) {
+    return `${this.#port.name}.collection(${JSON.stringify(this.#name)}).${method}`;
+  }
+  async #send(method, args) {
+    return (await this.#port.send(method, { collection: this.#name, ...args })).value;
+  }
+  #document(what, d) {
+    if (!isRecord(d)) refuse(what, `must be an object, not ${show(d)}`);
+    return json(what, d);
+  }
+  // #choose takes an id, or a filter.
+  #choose(method, v, o) {
+    const what = this.#what(method);
+    const set = options(what, o, ["ifVersion", "scan"]);
+    const more = { ifVersion: perhaps(`${what}: ifVersion`, set.ifVersion, 1), scan: set.scan ? true : undefined };
+    if (typeof v === "string") return { id: v, ...more };
+    if (!isRecord(v)) refuse(what, `wants the id of a document or a filter, not ${show(v)}`);
+    return { filter: filter(what, v), ...more };
+  }
+  insert(doc) {
+    const s = isRecord(doc) && !this.#port.more ? quietly(doc) : undefined;
+    if (s === undefined) return this.#insert(doc);
+    // A document is written once, and not again with the call.
+    return this.#port.call("insert", null, null, `{"collection":${JSON.stringify(this.#name)},"docs":[${s}]}`).then(firstOf);
+  }
+  async #insert(doc) {
+    return (await this.#send("insert", { docs: [this.#document(`${this.#what("insert")}: document`, doc)] }))[0];
+  }
+  async insertMany(docs) {
+    const what = `${this.#what("insertMany")}: documents`;
+    if (!Array.isArray(docs)) refuse(what, `must be an array, not ${show(docs)}`);
+    return this.#send("insert", { docs: docs.map((d, i) => this.#document(`${what}[${i}]`, d)) });
+  }
+  get(id) {
+    if (typeof id === "string") return this.#port.send("get", { collection: this.#name, id }).then(valueOf);
+    return this.#refuse(id);
+  }
+  async #refuse(id) {
+    text(`${this.#what("get")}: id`, id);
+  }
+  find(where, o) {
+    const what = this.#what("find");
+    const set = options(what, o, FIND);
+    const fields = set.fields;
+    if (fields !== undefined && !(Array.isArray(fields) && fields.every((f) => typeof f === "string"))) refuse(`${what}: fields`, "must be an array of strings");
+    const args = {
+      collection: this.#name, filter: filter(`${what}: filter`, where), sort: order(`${what}: sort`, set.sort), skip: perhaps(`${what}: skip`, set.skip, 0),
+      cursor: set.cursor === undefined || set.cursor === null ? undefined : text(`${what}: cursor`, set.cursor), fields, scan: set.scan ? true : undefined,
+    };
+    return new Found(this.#port, args, perhaps(`${what}: limit`, set.limit, 0));
+  }
+  async findOne(where, o) {
+    for await (const d of this.find(where, { ...options(this.#what("findOne"), o, FIND), limit: 1 })) return d;
+    return null;
+  }
+  // update changes one document by its id and resolves to what is known of it now,
+  // or null where nothing differs; by a filter it resolves to how many differ.
+  async update(which, change, o) {
+    const changed = await this.#send("update", { ...this.#choose("update", which, o), change: this.#document(`${this.#what("update")}: change`, change) });
+    return typeof which === "string" ? changed[0] ?? null : changed.length;
+  }
+  async remove(which, o) {
+    return this.#send("remove", this.#choose("remove", which, o));
+  }
+  async count(where, o) {
+    const what = this.#what("count");
+    return this.#send("count", { filter: filter(`${what}: filter`, where), scan: options(what, o, ["scan"]).scan ? true : undefined });
+  }
+  // aggregate computes over the documents that match, for each group:
+  // { group: ["team"], values: { n: { count: true }, total: { sum: "size" } } }.
+  async aggregate(o) {
+    const what = this.#what("aggregate");
+    const set = options(what, o, ["filter", "group", "values", "scan"]);
+    const group = set.group === undefined ? [] : Array.isArray(set.group) ? set.group : [set.group];
+    group.forEach((f, i) => text(`${what}: group[${i}]`, f));
+    const wanted = set.values ?? { count: { count: true } };
+    if (!isRecord(wanted)) refuse(`${what}: values`, `must be an object, not ${show(wanted)}`);
+    const names = Object.keys(wanted);
+    const values = names.map((name) => aggregateOf(`${what}: values.${name}`, wanted[name]));
+    const { groups } = await this.#send("aggregate", { filter: filter(`${what}: filter`, set.filter), group, values, scan: set.scan ? true : undefined });
+    return groups.map((g) => Object.fromEntries([...group.map((f, i) => [f, g.key[i]]), ...names.map((n, i) => [n, g.values[i]])]));
+  }
+}
+
+const AGGREGATES = ["count", "sum", "avg", "min", "max"];
+
+function aggregateOf(what, v) {
+  const ops = isRecord(v) ? Object.entries(v) : [];
+  if (ops.length !== 1 || !AGGREGATES.includes(ops[0][0])) refuse(what, `must be one of { ${AGGREGATES.join(": field }, { ")}: field }`);
+  const [op, field] = ops[0];
+  return op === "count" && field === true ? { op } : { op, field: text(`${what}.${op}`, field) };
+}
+
+class Docs {
+  #port;
+  constructor(port) {
+    this.#port = port;
+    Object.freeze(this);
+  }
+  collection(name) {
+    return new Collection(this.#port, text(`${this.#port.name}.collection: name`, name));
+  }
+  user(u) {
+    return new Docs(this.#port.view(u));
+  }
+}
+
+fix(Found, Collection, Docs);
+
+export const docs = factory(Docs);
