@@ -86,8 +86,8 @@ func noteTime(lock *os.File, sure time.Time) { _ = os.Chtimes(lock.Name(), sure,
 
 // patience is how long a lock may outlive the process that took it. A child
 // that was being started when the process was killed holds it until it has come
-// to its own program, which takes milliseconds, on a busy machine many.
-const patience = 2 * time.Second
+// to its own program, which takes milliseconds, and on a very busy machine seconds.
+const patience = 5 * time.Second
 
 // Vacant waits until nobody has the state folder at dir, or ctx ends. It is for a
 // process that follows another one, which is on its way out.

@@ -248,11 +248,11 @@ func (w *world) restore(t *rapid.T) {
 		}
 		return
 	}
+	synctest.Wait() // the source is looked at anew, and may commit something more
 	c := w.ledger.commits[before]
 	if len(c.Put) != 1 || c.Put[0].Data != data || len(c.Deployments) != 1 || c.Deployments[0].Subject != "of monday" || len(result.Plan.Changes) != 1 {
 		t.Fatalf("%s got its data, and the record has %+v, the plan %+v", addr, c, result.Plan.Changes)
 	}
-	synctest.Wait()
 }
 
 // hold pauses, pins or approves something, for good or for a while.

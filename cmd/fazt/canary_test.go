@@ -132,6 +132,9 @@ func TestCanaryIsFound(t *testing.T) {
 // A sealed value, and the key that opens it, come out nowhere: not from a command
 // on this machine or another, nor from the API, a mistake, a log or a record.
 func TestCanarySweep(t *testing.T) {
+	if testing.Short() {
+		t.Skip("too slow under the race detector: make test runs it")
+	}
 	var log lockedBuffer
 	r := newRig(t, func(c *nodeConfig) {
 		c.log = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))

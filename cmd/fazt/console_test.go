@@ -21,6 +21,9 @@ import (
 // sizes. "..." stands for anything, and a command without output shows nothing
 // that is worth comparing. A command whose comment says "exit N" must end so.
 func TestConsole(t *testing.T) {
+	if testing.Short() {
+		t.Skip("too slow under the race detector: make test runs it")
+	}
 	for _, p := range book(t) {
 		var blocks []block
 		for _, b := range p.blocks(t) {

@@ -55,6 +55,9 @@ const hello = "\nexport default { fetch() { return new Response(\"hello\") } }\n
 
 // What people write becomes a module that says what they meant.
 func TestBundles(t *testing.T) {
+	if testing.Short() {
+		t.Skip("too slow under the race detector: make test runs it")
+	}
 	for name, c := range map[string]struct {
 		files   fstest.MapFS
 		has     []string // in the code
@@ -160,6 +163,9 @@ func TestInputs(t *testing.T) {
 
 // The same files make the same bytes, wherever they were laid out.
 func TestDeterministic(t *testing.T) {
+	if testing.Short() {
+		t.Skip("too slow under the race detector: make test runs it")
+	}
 	files := tree("tsconfig.json", `{"compilerOptions": {"paths": {"@/*": ["./lib/*"]}}}`)
 	var all strings.Builder
 	for _, name := range []string{"a", "b", "c", "d", "e", "f"} {
@@ -188,6 +194,9 @@ func TestDeterministic(t *testing.T) {
 
 // Nothing of the scratch folder's place is in what comes out.
 func TestNoTraceOfTheMachine(t *testing.T) {
+	if testing.Short() {
+		t.Skip("too slow under the race detector: make test runs it")
+	}
 	dir := t.TempDir()
 	r, err := bundle.Bundle(context.Background(), bundle.Job{Files: tree("api/main.ts", `import x from "x"; export default () => x`, "node_modules/x/index.js", "module.exports = 1"), Entry: "api/main.ts", Dir: dir})
 	if err != nil {

@@ -10,6 +10,9 @@ import (
 
 // Packages that people bring become programs, without a warning.
 func TestPackages(t *testing.T) {
+	if testing.Short() {
+		t.Skip("too slow under the race detector: make test runs it")
+	}
 	for _, entry := range []string{"hono.ts", "hono-jsx.tsx", "zod.ts", "jose.ts", "nanoid.ts", "date-fns.ts", "react.tsx"} {
 		t.Run(entry, func(t *testing.T) {
 			t.Parallel()

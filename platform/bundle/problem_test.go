@@ -14,6 +14,9 @@ import (
 
 // What cannot work says where, why and what to do.
 func TestRefuses(t *testing.T) {
+	if testing.Short() {
+		t.Skip("too slow under the race detector: make test runs it")
+	}
 	for name, c := range map[string]struct {
 		files       fstest.MapFS
 		place, says string
@@ -216,6 +219,9 @@ func TestOutputBound(t *testing.T) {
 
 // A package.json or tsconfig.json above the scratch folder says nothing.
 func TestNothingFromAbove(t *testing.T) {
+	if testing.Short() {
+		t.Skip("too slow under the race detector: make test runs it")
+	}
 	above := t.TempDir()
 	for name, text := range map[string]string{"package.json": `{"imports": {"#x": "./x.js"}, "type": "commonjs"}`, "x.js": "", "tsconfig.json": `{"compilerOptions": {"jsx": "react"}}`} {
 		if err := os.WriteFile(filepath.Join(above, name), []byte(text), 0o600); err != nil {
