@@ -46,8 +46,8 @@ func what(d queue.Delivery) string {
 // failureText is an error as the app's developer needs it: with the places in their
 // own files.
 func failureText(err error) string {
-	if e, ok := errors.AsType[*script.Exception](err); ok && e.Stack != "" {
-		return e.Error() + "\n" + e.Stack
+	if e, ok := errors.AsType[*script.Exception](err); ok {
+		return e.Trace()
 	}
 	return fault.Message(err)
 }

@@ -378,6 +378,7 @@ app "other" { content = "other" }
 	d.write("other/index.html", "other")
 	d.write("guests/main.ts", strings.Replace(codeOfGuests, "<h1>Guests</h1>", "<h1>Guests</h1>\" + ) \"", 1))
 	node, port := d.devOf("other")
+	node.await("not served yet")
 	home := "http://guests.localhost" + port + "/"
 	p := newTab(t, browser)
 	p.seeError(home, http.StatusServiceUnavailable)

@@ -262,6 +262,11 @@ func (n *node) devURLs(r reconcile.Result) []string {
 		}
 		lines = append(lines, line)
 	}
+	for _, t := range troublesOf(r) {
+		if t.Addr != "" && !slices.ContainsFunc(apps, func(a appView) bool { return a.Addr == string(t.Addr) }) {
+			lines = append(lines, fmt.Sprintf("  %-14s %s   not served yet", t.Name, n.url(t.Name+".localhost")))
+		}
+	}
 	return lines
 }
 

@@ -177,6 +177,12 @@ func bodyLength(head http.Header, a *script.Response, method string) int64 {
 	return length
 }
 
+// streamed tells whether the body of an answer comes bit by bit.
+func streamed(a *script.Response) bool {
+	whole, ok := a.Body.(interface{ Len() int })
+	return !ok || whole.Len() < 0
+}
+
 // noBody tells whether an answer of a status ends with its header. 205 has a body
 // that must be empty.
 func noBody(status int) bool {

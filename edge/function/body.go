@@ -32,8 +32,9 @@ type body struct {
 	depth  *depth    // nil where the body is not JSON
 	cancel context.CancelCauseFunc
 
-	mu  sync.Mutex // the program reads elsewhere
-	err error      // guarded by mu: the first that is not the end
+	mu    sync.Mutex // the program reads elsewhere
+	err   error      // guarded by mu: the first that is not the end
+	ended bool       // guarded by mu: all of it came
 }
 
 // receive takes the body of a request. Of JSON it reads ahead and refuses what
@@ -55,7 +56,7 @@ func receive(r *http.Request, cancel context.CancelCauseFunc) (*body, error) {
 		b.from = io.MultiReader(bytes.NewReader(early.Bytes()), r.Body)
 		b.depth = &depth{} // it sees the first part again, which costs less than telling the two apart
 	case errors.Is(err, io.EOF):
-		b.from, b.depth = bytes.NewReader(early.Bytes()), nil
+		b.from, b.depth, b.ended = bytes.NewReader(early.Bytes()), nil, true
 	default:
 		return nil, err
 	}
@@ -82,6 +83,13 @@ func (b *body) refused() error {
 	return nil
 }
 
+// coming reports whether more of it may come.
+func (b *body) coming() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.from != nil && !b.ended
+}
+
 // broken reports whether the client stopped sending.
 func (b *body) broken() bool {
 	b.mu.Lock()
@@ -101,12 +109,16 @@ func (r reading) Read(p []byte) (int, error) {
 		n, err = 0, errDeep
 		b.cancel(errDeep)
 	}
-	if err != nil && err != io.EOF {
-		b.mu.Lock()
-		defer b.mu.Unlock()
-		if b.err == nil {
-			b.err = err
-		}
+	if err == nil {
+		return n, nil
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch {
+	case err == io.EOF:
+		b.ended = true
+	case b.err == nil:
+		b.err = err
 	}
 	return n, err
 }

@@ -1,9 +1,11 @@
 package function_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -116,5 +118,43 @@ func TestRefusedBody(t *testing.T) {
 		io.Copy(io.Discard, a.Body)
 		a.Body.Close()
 		s.Close()
+	}
+}
+
+// A program that answers while the request still comes loses nothing of it, and what
+// is left of one that it does not read is never taken for another request.
+func TestAnswerWhileTheRequestComes(t *testing.T) {
+	echo := func(_ context.Context, r script.Request) (*script.Response, error) {
+		return &script.Response{Status: 200, Body: io.NopCloser(r.Body)}, nil
+	}
+	s := serve(t, echo)
+	sent := bytes.Repeat([]byte("0123456789abcdef"), 1<<16)
+	for range 2 {
+		a, err := http.Post(s.URL, "application/octet-stream", struct{ io.Reader }{bytes.NewReader(sent)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := io.ReadAll(a.Body)
+		a.Body.Close()
+		if err != nil || !bytes.Equal(got, sent) {
+			t.Fatalf("%d of %d bytes came back: %v", len(got), len(sent), err)
+		}
+	}
+	for _, expect := range []string{"", "Expect: 100-continue\r\n"} {
+		deaf := serve(t, func(context.Context, script.Request) (*script.Response, error) {
+			return &script.Response{Status: 200, Body: io.NopCloser(strings.NewReader("deaf"))}, nil
+		})
+		c, err := net.Dial("tcp", strings.TrimPrefix(deaf.URL, "http://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		io.WriteString(c, "POST / HTTP/1.1\r\nHost: a\r\n"+expect+"Content-Length: 60\r\n\r\n")
+		io.WriteString(c, "GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n")
+		c.(*net.TCPConn).CloseWrite()
+		all, _ := io.ReadAll(c) // a reset is an end as well
+		if n := strings.Count(string(all), "HTTP/1.1 200"); n != 1 {
+			t.Errorf("%q: %d answers: %s", expect, n, all)
+		}
 	}
 }

@@ -57,9 +57,9 @@ func (h *Handler) failure(r *http.Request, v Visitor, b script.Bindings, err err
 		return f
 	case isException:
 		f.code = "exception"
-		f.tell(b, traceOf(thrown))
+		f.tell(b, thrown.Trace())
 		if h.options.Dev != nil {
-			f.detail = thrown.Error() + "\n" + h.options.Dev.Excerpt(thrown.Stack) + "\n" + strings.TrimRight(thrown.Stack, "\n")
+			f.detail = strings.Replace(thrown.Trace(), "\n    at ", "\n"+h.options.Dev.Excerpt(thrown.Stack)+"\n    at ", 1)
 		}
 	case limit != "":
 		f.code, f.status = limit, statusOf(limit)
@@ -100,12 +100,4 @@ func limitOf(err error) string {
 		}
 	}
 	return ""
-}
-
-// traceOf is an exception as developers know it.
-func traceOf(e *script.Exception) string {
-	if e.Stack == "" {
-		return e.Error()
-	}
-	return e.Error() + "\n" + strings.TrimRight(e.Stack, "\n")
 }

@@ -86,6 +86,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) error {
 		Header: requestHeader(r, v), Body: body.reader(), Info: info}, bindings)
 	if err == nil {
 		defer answer.Body.Close()
+		if body.coming() && streamed(answer) {
+			talkBoth(w, r)
+		}
 		err = h.send(w, r, answer, func(field, why string) {
 			bindings.Log(script.Line{Time: time.Now(), Level: "warn", RequestID: v.RequestID,
 				Text: "header field " + strconv.Quote(field) + " of the answer is left out: " + why})
@@ -98,6 +101,16 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) error {
 		return cause
 	}
 	return h.failure(r, v, bindings, err, body.broken())
+}
+
+// talkBoth lets a program answer while the request still comes. Of HTTP/1 net/http
+// would read up to 256 KiB of the rest and throw them away before it sends a header,
+// and the program would go on behind the gap. Whether all of the request will have
+// been read is not known, so the connection ends with the answer.
+func talkBoth(w http.ResponseWriter, r *http.Request) {
+	if r.ProtoMajor == 1 && http.NewResponseController(w).EnableFullDuplex() == nil {
+		w.Header().Set("Connection", "close")
+	}
 }
 
 // visitor is who a request is of.

@@ -70,6 +70,9 @@ declare module "fazt" {
 
   export interface Scheduled {
     readonly type: "scheduled";
+    /** The name of the cron block. */
+    readonly name: string;
+    /** Its times: "0 7 * * 1-5". */
     readonly cron: string;
     /** Milliseconds of the epoch: the time that was set, not that of the run. */
     readonly scheduledTime: number;

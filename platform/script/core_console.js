@@ -73,8 +73,8 @@ function flush(inv) {
 // complain logs an error that nobody else will see.
 function complain(inv, error) {
   try {
-    const { limit, name, message, stack } = failure(error);
-    if (live.has(inv.id)) send(LOG, inv, 0, ERROR, `uncaught ${limit ?? `${name}: ${message}\n${stack}`}`);
+    const { limit, name, message, stack, hint } = failure(error);
+    if (live.has(inv.id)) send(LOG, inv, 0, ERROR, `uncaught ${limit ?? `${name}: ${message}${hint ? `\nhint: ${hint}` : ""}\n${stack}`.trimEnd()}`);
   } catch {
     // it has logged too much
   }

@@ -70,9 +70,10 @@ function arrived(inv, sub, flags, head, data) {
 }
 
 function errorOf(head) {
-  const [code, message] = head.split("\0");
+  const [code, message, hint] = head.split("\0");
   const e = new Error(message);
   e.code = code;
+  if (hint) e.hint = hint; // for who reads the log
   if (code === "limit_body") limited.set(e, code);
   return e;
 }

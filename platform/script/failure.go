@@ -28,6 +28,7 @@ type failure struct {
 	Name    string `json:"name,omitempty"`
 	Message string `json:"message,omitempty"`
 	Stack   string `json:"stack,omitempty"`
+	Hint    string `json:"hint,omitempty"`
 	Refused string `json:"refused,omitempty"` // the module has no shape that we know; says what to change
 	Lost    bool   `json:"lost,omitempty"`    // it was stopped because of something else
 	Busy    bool   `json:"busy,omitempty"`    // it was never begun
@@ -60,7 +61,7 @@ func (f failure) err(b Bounds, traces *trace) error {
 	case f.Lost:
 		return errLost
 	}
-	return &Exception{Name: f.Name, Message: f.Message, Stack: traces.mapped(f.Stack)}
+	return &Exception{Name: f.Name, Message: f.Message, Stack: traces.mapped(f.Stack), Hint: f.Hint}
 }
 
 // limitError names a limit, its value and what to do.

@@ -223,7 +223,15 @@ func TestEvents(t *testing.T) {
 // costs, so elsewhere it has no place.
 func TestRefusedCallsSayWhoCalled(t *testing.T) {
 	h := host(t, script.Config{})
-	w := &world{env: []script.Env{{Name: "KEYS", Kind: "kv"}}}
+	w := &world{env: []script.Env{{Name: "KEYS", Kind: "kv"}}, calls: map[string]func(context.Context, script.Call) (script.Reply, error){
+		"KEYS.get": func(context.Context, script.Call) (script.Reply, error) {
+			return script.Reply{}, fault.New(fault.Invalid, "no key").WithHint("name one")
+		},
+	}}
+	_, err := open(t, h, handler("await env.KEYS.get('x')"), script.Bounds{}).Fetch(t.Context(), get("http://app.test/"), w)
+	if e, _ := errors.AsType[*script.Exception](err); e == nil || e.Trace() != "Error: no key\nhint: name one" {
+		t.Errorf("without a hint: %v", err)
+	}
 	for _, code := range []string{"await env.KEYS.get('x')", "await fetch('http://x.test/')"} {
 		for traced, want := range map[bool]string{true: "    at fetch (test:2:", false: ""} {
 			_, err := open(t, h, handler(code), script.Bounds{Trace: traced}).Fetch(t.Context(), get("http://app.test/"), w)

@@ -10,6 +10,7 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"strings"
 	"time"
 )
 
@@ -130,6 +131,16 @@ type Line struct {
 type Exception struct {
 	Name, Message string
 	Stack         string // one "    at place" a line, mapped to the developer's files
+	Hint          string // what to do about a call that was refused; empty where nobody knows
+}
+
+// Trace is the exception as developers read it: with what to do, and its stack.
+func (e *Exception) Trace() string {
+	text := e.Error()
+	if e.Hint != "" {
+		text += "\nhint: " + e.Hint
+	}
+	return strings.TrimRight(text+"\n"+e.Stack, "\n")
 }
 
 // Error is the first line of what a browser's console would show.

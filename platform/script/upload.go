@@ -147,8 +147,8 @@ func (inv *invocation) room(f *outflow) bool {
 	}
 }
 
-// told is an error as the script gets it: code and message. What went wrong in
-// the node is not for it.
+// told is an error as the script gets it: code, message and what to do. What went
+// wrong in the node is not for it.
 func told(err error) []byte {
 	k := fault.KindOf(err)
 	var f *fault.Error
@@ -158,5 +158,6 @@ func told(err error) []byte {
 	if k == fault.Internal {
 		return []byte(string(k) + "\x00internal error")
 	}
-	return []byte(string(k) + "\x00" + strings.ReplaceAll(err.Error(), "\x00", ""))
+	plain := func(text string) string { return strings.ReplaceAll(text, "\x00", "") }
+	return []byte(string(k) + "\x00" + plain(err.Error()) + "\x00" + plain(fault.HintOf(err)))
 }
