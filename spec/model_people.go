@@ -1,5 +1,7 @@
 package spec
 
+import "strconv"
+
 // The kinds of objects about people.
 const (
 	KindOAuth Kind = "oauth"
@@ -117,3 +119,7 @@ type Persona struct {
 	Shown string `json:"shown,omitempty"` // full name
 	Role  string `json:"role,omitempty"`
 }
+
+// NthBlock is the name under which Object.At has the place of the nth block of a
+// kind, counted from 0.
+func NthBlock(kind string, n int) string { return kind + "." + strconv.Itoa(n) }
