@@ -232,8 +232,9 @@ func (l *Loop) input(p *pass, stalled map[spec.Addr]spec.Diagnostics, generation
 		Moved: p.loaded.spec.Moved, Removed: p.loaded.spec.Removed, Parked: l.memory.Load().parked,
 		Revision: p.revision(), Node: p.loaded.spec.Node, Engine: l.config.Engine, Generation: generation,
 	}
+	in.AllowAccess = true // what is followed was reviewed
 	if p.apply != nil {
-		in.AllowPrune, in.AllowHosts = p.apply.AllowPrune, p.apply.AllowHosts
+		in.AllowPrune, in.AllowHosts, in.AllowAccess = p.apply.AllowPrune, p.apply.AllowHosts, p.apply.AllowAccess
 	}
 	return in
 }

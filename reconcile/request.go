@@ -62,13 +62,14 @@ type SyncRequest struct {
 
 // ApplyRequest hands a node that follows no repository its revision.
 type ApplyRequest struct {
-	Artifact   source.Artifact
-	Saved      *plan.Saved // the plan that is to be carried out; nil: whatever comes out
-	AllowPrune int         // how many apps may go; 0: the usual budget
-	AllowHosts int         // how many hosts may get their first certificate; 0: the usual number
-	ExpectPlan string      // id of the plan somebody agreed to; empty: whatever comes out
-	Actor      string
-	Trigger    string // empty is "apply"
+	Artifact    source.Artifact
+	Saved       *plan.Saved // the plan that is to be carried out; nil: whatever comes out
+	AllowPrune  int         // how many apps may go; 0: the usual budget
+	AllowHosts  int         // how many hosts may get their first certificate; 0: the usual number
+	AllowAccess bool        // that people gain access is meant
+	ExpectPlan  string      // id of the plan somebody agreed to; empty: whatever comes out
+	Actor       string
+	Trigger     string // empty is "apply"
 }
 
 // syncCall is a request on its way; the answer always fits its channel.
@@ -256,6 +257,7 @@ func (l *Loop) compareWith(ctx context.Context, art source.Artifact) (plan.Input
 	l.readContents(p.loaded, art.Tree, p.actual)
 	p.keep, _ = l.keeps(p)
 	in := l.input(p, p.loaded.stalled, generation)
+	in.AllowAccess = false // whoever applies it must say so
 	return in, plan.Diff(in), p.loaded.diagnostics, nil
 }
 

@@ -156,12 +156,13 @@ func (o planOut) WriteText(w *op.Screen) error {
 }
 
 type applyIn struct {
-	Dir        op.Tree `arg:"" optional:"" name:"dir" default:"." help:"folder of the configuration, or a file of plan --out" json:"dir"`
-	Of         string  `name:"of" placeholder:"DIR" help:"with a kept plan: the folder it was made of (. if none is given)" json:"-"`
-	Expect     string  `placeholder:"PLAN" help:"apply only if the plan is still this one (p-...)" json:"expect"`
-	AllowPrune int     `name:"allow-prune" placeholder:"N" help:"let as many apps go at once" json:"allow_prune"`
-	AllowHosts int     `name:"allow-hosts" placeholder:"N" help:"let as many hosts get their first certificate" json:"allow_hosts"`
-	Saved      string  `kong:"-" help:"a kept plan, as plan save gave it" json:"saved"`
+	Dir         op.Tree `arg:"" optional:"" name:"dir" default:"." help:"folder of the configuration, or a file of plan --out" json:"dir"`
+	Of          string  `name:"of" placeholder:"DIR" help:"with a kept plan: the folder it was made of (. if none is given)" json:"-"`
+	Expect      string  `placeholder:"PLAN" help:"apply only if the plan is still this one (p-...)" json:"expect"`
+	AllowPrune  int     `name:"allow-prune" placeholder:"N" help:"let as many apps go at once" json:"allow_prune"`
+	AllowHosts  int     `name:"allow-hosts" placeholder:"N" help:"let as many hosts get their first certificate" json:"allow_hosts"`
+	AllowAccess bool    `name:"allow-access" help:"people may gain access by it, as the plan lists" json:"allow_access"`
+	Saved       string  `kong:"-" help:"a kept plan, as plan save gave it" json:"saved"`
 }
 
 // savedOut is a plan to be kept.
@@ -272,7 +273,7 @@ func (n *node) apply(ctx context.Context, in applyIn) (applyOut, error) {
 		return applyOut{}, err
 	}
 	r, err := n.loop.Apply(ctx, reconcile.ApplyRequest{
-		Artifact: a, ExpectPlan: in.Expect, Saved: saved, AllowPrune: in.AllowPrune, AllowHosts: in.AllowHosts, Actor: op.ActorFrom(ctx),
+		Artifact: a, ExpectPlan: in.Expect, Saved: saved, AllowPrune: in.AllowPrune, AllowHosts: in.AllowHosts, AllowAccess: in.AllowAccess, Actor: op.ActorFrom(ctx),
 	})
 	if err != nil && r.Diagnostics.HasErrors() {
 		err = &invalidError{err, r.Diagnostics}

@@ -11,21 +11,22 @@ import (
 // Input is what a plan is made of. The lists may come in any order; addresses
 // are unique in each.
 type Input struct {
-	Actual     []spec.Object                  // what the node has, as observed
-	Desired    []spec.Object                  // what the revision asks for, contents read
-	Stalled    map[spec.Addr]spec.Diagnostics // what could not be evaluated: it keeps what it has
-	Unknown    []spec.Addr                    // those of Stalled that the revision does not say anything of: nothing is removed meanwhile
-	Kept       map[spec.Addr]Keep             // apps that stay as they are although the revision asks for something else
-	Moved      []spec.Moved                   // new addresses of what the node has
-	Removed    []spec.Removed                 // what becomes of apps whose blocks are gone
-	Parked     []spec.Object                  // what the node has in its trash
-	Elsewhere  []spec.Addr                    // apps that other nodes take
-	AllowPrune int                            // removes of apps that are allowed; 0: the budget
-	AllowHosts int                            // first certificates that are allowed; 0: the usual number
-	Revision   string
-	Node       string
-	Engine     string
-	Generation uint64 // of Actual
+	Actual      []spec.Object                  // what the node has, as observed
+	Desired     []spec.Object                  // what the revision asks for, contents read
+	Stalled     map[spec.Addr]spec.Diagnostics // what could not be evaluated: it keeps what it has
+	Unknown     []spec.Addr                    // those of Stalled that the revision does not say anything of: nothing is removed meanwhile
+	Kept        map[spec.Addr]Keep             // apps that stay as they are although the revision asks for something else
+	Moved       []spec.Moved                   // new addresses of what the node has
+	Removed     []spec.Removed                 // what becomes of apps whose blocks are gone
+	Parked      []spec.Object                  // what the node has in its trash
+	Elsewhere   []spec.Addr                    // apps that other nodes take
+	AllowPrune  int                            // removes of apps that are allowed; 0: the budget
+	AllowHosts  int                            // first certificates that are allowed; 0: the usual number
+	AllowAccess bool                           // that people gain access is meant
+	Revision    string
+	Node        string
+	Engine      string
+	Generation  uint64 // of Actual
 }
 
 // Diff returns the difference between what a node has and what it should have.
@@ -51,8 +52,12 @@ func Diff(in Input) Plan {
 	p.Counts.Unchanged, p.Counts.Unmanaged = d.quiet(wanted)
 	hosts := newHosts(d.actual, wanted)
 	p.Counts.NewHosts = len(hosts)
+	p.Access = d.shifts(wanted)
 	if p.Refused = d.refusal(p.Changes); p.Refused == nil {
 		p.Refused = d.hostsRefusal(hosts)
+	}
+	if p.Refused == nil {
+		p.Refused = d.accessRefusal(p.Access)
 	}
 	p.ID = p.identify()
 	return p

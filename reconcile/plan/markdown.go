@@ -18,6 +18,7 @@ func (p Plan) WriteMarkdown(w io.Writer) error {
 	m.add("### " + code(p.Summary()) + "\n\n")
 	m.add("Node " + code(p.Node) + ", revision " + code(shortRevision(p.Revision)) + ".\n\n")
 	m.refused(p.Refused)
+	m.access(p.Access)
 	m.risks(p.Changes)
 	m.stalled(p.Stalled)
 	m.changes(p.Changes)

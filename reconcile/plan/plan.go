@@ -14,6 +14,7 @@ import (
 	"strconv"
 
 	"github.com/fazt-sh/fazt/spec"
+	"github.com/fazt-sh/fazt/spec/access"
 )
 
 // FormatVersion is the version of the JSON form. Fields may be added under the
@@ -24,30 +25,32 @@ const FormatVersion = "1.0"
 // has sorted keys and holds no time and no path of a machine: equal inputs give
 // equal bytes. All views can be made from a decoded plan.
 type Plan struct {
-	FormatVersion string    `json:"format_version"`
-	ID            string    `json:"plan_id,omitempty"` // "p-" and 12 hex digits of the sha256 of everything else
-	Revision      string    `json:"revision"`
-	Base          Base      `json:"base"`
-	Node          string    `json:"node"`
-	Engine        string    `json:"engine"`  // version of the program that made it
-	Changes       []Change  `json:"changes"` // by address, at most one each
-	Stalled       []Stalled `json:"stalled"` // by address
-	Counts        Counts    `json:"counts"`
-	Refused       *Refusal  `json:"refused,omitempty"` // why no node carries it out; nil: one would
+	FormatVersion string         `json:"format_version"`
+	ID            string         `json:"plan_id,omitempty"` // "p-" and 12 hex digits of the sha256 of everything else but refused
+	Revision      string         `json:"revision"`
+	Base          Base           `json:"base"`
+	Node          string         `json:"node"`
+	Engine        string         `json:"engine"`  // version of the program that made it
+	Changes       []Change       `json:"changes"` // by address, at most one each
+	Stalled       []Stalled      `json:"stalled"` // by address
+	Counts        Counts         `json:"counts"`
+	Access        []access.Shift `json:"access,omitempty"`  // who gains and who loses access, sorted; nobody where the node had nothing
+	Refused       *Refusal       `json:"refused,omitempty"` // why no node carries it out; nil: one would
 }
 
 // Refusal is why a plan as a whole is not carried out.
 type Refusal struct {
-	Code    string `json:"code,omitempty"` // RefusedEmpty, RefusedPrune, RefusedHosts
+	Code    string `json:"code,omitempty"` // RefusedEmpty, RefusedPrune, RefusedHosts, RefusedAccess
 	Message string `json:"message"`
 	Hint    string `json:"hint,omitempty"`
 }
 
 // The codes of a refusal.
 const (
-	RefusedEmpty = "empty"        // nothing would be left: nobody can approve that
-	RefusedPrune = "prune_budget" // too much would go at once: somebody must approve the revision
-	RefusedHosts = "new_hosts"    // too many hosts need their first certificate: the same
+	RefusedEmpty  = "empty"        // nothing would be left: nobody can approve that
+	RefusedPrune  = "prune_budget" // too much would go at once: somebody must approve the revision
+	RefusedHosts  = "new_hosts"    // too many hosts need their first certificate: the same
+	RefusedAccess = "access"       // people gain access by a folder, and who applies it has not said that it is meant
 )
 
 // Keep is why an app stays as it is although nothing is wrong with it.
@@ -227,9 +230,10 @@ func (p Plan) MarshalJSON() ([]byte, error) {
 	return canonical(plain(p))
 }
 
-// identify returns the plan's id: of its JSON without the id.
+// identify returns the plan's id: of its JSON without the id, and without what
+// stands in its way, as that is the same plan once somebody has allowed it.
 func (p Plan) identify() string {
-	p.ID = ""
+	p.ID, p.Refused = "", nil
 	text, err := p.MarshalJSON()
 	if err != nil { // only raw JSON that is not JSON could fail, and Diff makes its own
 		text = []byte(err.Error())

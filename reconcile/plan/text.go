@@ -41,6 +41,7 @@ func (p Plan) WriteText(w io.Writer, o TextOptions) error {
 	}
 	t.changes(p.Changes)
 	t.stalled(p.Stalled)
+	t.access(p.Access)
 	t.refused(p.Refused)
 	t.line("%s", p.Summary())
 	_, err := w.Write(t.out.Bytes())

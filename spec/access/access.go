@@ -115,11 +115,11 @@ func (r *Rules) addRole(o *spec.Object) {
 
 // accessMember is what the canonical form of every app with access blocks has in
 // it, and of few others: it saves decoding the rest.
-var accessMember = []byte(`"access":`)
+const accessMember = `"access":`
 
 // gateOf is nil for a public app.
 func gateOf(o *spec.Object) *Gate {
-	if !bytes.Contains(o.Spec, accessMember) {
+	if !bytes.Contains(o.Spec, []byte(accessMember)) {
 		return nil
 	}
 	var app struct {
