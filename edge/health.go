@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"sync"
 	"time"
 	"unicode/utf8"
 
@@ -27,24 +28,48 @@ const (
 const evidenceBytes = 300
 
 // probe asks the new releases of apps that say how, before anybody sees them. All
-// are asked at once, so a stage waits for the slowest.
+// are asked at once, so a stage waits for the slowest, or until it is overtaken:
+// what has not proven itself by then stays out, the rest goes on.
 func (p *passing) probe(ctx context.Context) error {
-	if p.server.config.Dev {
-		return nil // who saves is looking, and must not wait
+	asked := p.unproven()
+	if len(asked) == 0 {
+		return nil
 	}
-	var asked []*candidate
+	asking, stop := context.WithCancelCause(ctx)
+	var watch, asks sync.WaitGroup
+	if p.desired.Overtaken != nil {
+		watch.Go(func() { stop(p.desired.Overtaken(asking)) })
+	}
+	for _, c := range asked {
+		asks.Go(func() {
+			err := c.site.works(asking)
+			switch {
+			case err == nil || ctx.Err() != nil:
+			case asking.Err() != nil:
+				c.fail(context.Cause(asking))
+			default:
+				c.fail(p.server.withLastWord(c.site.name, err))
+			}
+		})
+	}
+	asks.Wait()
+	stop(nil)
+	watch.Wait()
+	return ctx.Err()
+}
+
+// unproven lists the apps whose new release says how to tell that it works.
+func (p *passing) unproven() (list []*candidate) {
+	if p.server.config.Dev || p.desired.Folder == nil || p.desired.Verify {
+		return nil // who saves is looking, and must not wait; the rest was asked before
+	}
 	for i := range p.apps {
 		c := &p.apps[i]
-		if c.fault == nil && c.site != nil && c.content != nil && c.site.health != nil && p.desired.Folder != nil && !p.desired.Verify {
-			asked = append(asked, c)
+		if c.fault == nil && c.site != nil && c.content != nil && c.site.health != nil {
+			list = append(list, c)
 		}
 	}
-	each(len(asked), func(i int) {
-		if err := asked[i].site.works(ctx); err != nil && ctx.Err() == nil {
-			asked[i].fail(p.server.withLastWord(asked[i].site.name, err))
-		}
-	})
-	return ctx.Err()
+	return list
 }
 
 // works waits until a site answers well, three times in a row. The error has what

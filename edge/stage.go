@@ -27,6 +27,10 @@ type Desired struct {
 	// Folder opens the folder of an app's content, for a release that is to be
 	// built. It is nil where there is no revision.
 	Folder func(app spec.Object) (fs.FS, error)
+	// Overtaken returns why new releases are no longer to be asked for their
+	// health, once that is so, and nil once ctx ends. It is called on another
+	// goroutine and has returned when Stage returns. nil: they may take their time.
+	Overtaken func(ctx context.Context) error
 	// Verify has the bytes of changed apps read again that are in the store, as
 	// those of a release that was kept for long. What is damaged counts as missing.
 	Verify bool

@@ -27,6 +27,7 @@ func (l *Loop) conclude(ctx context.Context, p *pass) Result {
 	}
 	if p.err == nil && p.adjust == nil {
 		l.kept = keptBackBy(p)
+		blameless(l.kept)
 	}
 	outcome := p.outcome(l.kept)
 	before := l.last.Applied
@@ -79,6 +80,9 @@ func keptBackBy(p *pass) map[spec.Addr]keptBack {
 func (p *pass) outcome(kept map[spec.Addr]keptBack) Outcome {
 	if p.held != nil {
 		return Held
+	}
+	if p.overtaken() {
+		return Superseded
 	}
 	if p.err != nil {
 		switch kind := fault.KindOf(p.err); {
@@ -145,6 +149,8 @@ func (o Outcome) phase() Phase {
 		return Stalled
 	case Drifting:
 		return Drifted
+	case Superseded:
+		return Fetching // the next pass begins at once
 	default:
 		return Synced
 	}
@@ -153,6 +159,8 @@ func (o Outcome) phase() Phase {
 // problem says what is wrong after the pass, if anything is.
 func (p *pass) problem(o Outcome, kept map[spec.Addr]keptBack) *Problem {
 	switch {
+	case p.err != nil && o == Superseded:
+		return nil
 	case p.err != nil:
 		problem := problemOf(p.err)
 		problem.Diagnostics = p.diagnostics()

@@ -174,8 +174,10 @@ func (l *Loop) Run(ctx context.Context) error {
 			continue
 		}
 		l.collect()
-		result := l.pass(ctx, &pass{cause: why, once: l.onceAsked()})
+		p := &pass{cause: why, once: l.onceAsked()}
+		result := l.pass(ctx, p)
 		l.answer(ctx, result)
+		l.resume(p)
 		l.schedule(timer)
 		if l.config.Passed != nil {
 			l.config.Passed(result)

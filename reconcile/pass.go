@@ -41,7 +41,9 @@ type pass struct {
 	faults      []AppFault
 	deployments []Deployment
 	committed   bool
-	remaining   *plan.Plan // what verification found undone
+	again       *cause      // what was heard while releases proved themselves
+	late        []*syncCall // the same, of those who wait for an answer
+	remaining   *plan.Plan  // what verification found undone
 
 	held   *Hold // the pause that ended the pass
 	err    error // nil also where there was nothing to do
@@ -356,7 +358,7 @@ func isAre(addrs []spec.Addr) string {
 // the rest is staged again without both.
 func (l *Loop) stage(ctx context.Context, p *pass) (err error) {
 	desired := Desired{Revision: p.revision(), Node: p.loaded.spec.Node}
-	desired.Files, desired.Folder = opener(p.art.Tree), folder(p.art.Tree)
+	desired.Files, desired.Folder, desired.Overtaken = opener(p.art.Tree), folder(p.art.Tree), l.lookout(p)
 	if p.adjust != nil { // out of the node's own store, and else out of the release's own revision
 		desired.Verify = true
 		desired.Files = func(app spec.Object, path string) (io.ReadCloser, error) { return l.again(ctx, p, app, path) }

@@ -28,6 +28,11 @@
 // (Stalled, Waiting, Diverged) is not tried again, a newer one is tried at once; what may
 // succeed later (Failed) is tried again after 5 s, doubling up to 5 minutes.
 //
+// A release that says how to tell its health is asked while it is staged, and
+// the loop looks for pokes meanwhile. A newer revision ends the wait: what has
+// not proven itself is given up without blame, what has goes live, and the next
+// pass begins at once.
+//
 // The unit of isolation is the app, the unit of publishing is the pass. An app
 // that could not be loaded or staged keeps its last release, the others move.
 package reconcile
@@ -88,6 +93,11 @@ type Desired struct {
 	// Folder opens the folder of an app's content, for a release that is to be
 	// built. It is nil where there is no revision.
 	Folder func(app spec.Object) (fs.FS, error)
+	// Overtaken returns why the target is to wait no longer for the health of
+	// releases, once that is so, and nil once ctx ends. The target calls it while
+	// it waits, once at a time; a release that is not proven by then gets this
+	// error as its fault. nil: it may wait.
+	Overtaken func(ctx context.Context) error
 	// Verify has the bytes that the target has of changed apps read again: they
 	// were put by long ago.
 	Verify bool

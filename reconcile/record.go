@@ -17,6 +17,7 @@ func (l *Loop) release(p *pass) (Commit, *Problem) {
 	}
 	kept := keptBackBy(p)
 	l.compareReleases(p, &c, kept)
+	blameless(kept)
 	l.recordEnds(p, &c)
 	was := byAddr(p.actual)
 	for _, o := range c.Put {

@@ -277,8 +277,13 @@ func (l *Loop) collect() {
 
 // answer tells those who wait what the pass meant for their revision.
 func (l *Loop) answer(ctx context.Context, result Result) {
+	var next []*syncCall
 	for _, call := range l.waiting {
 		if call.ctx.Err() != nil {
+			continue
+		}
+		if call.Revision == "" && result.Outcome == Superseded { // the newest is another one by now
+			next = append(next, call)
 			continue
 		}
 		fate, held := l.pinned(ctx, call.Revision, result)
@@ -288,7 +293,7 @@ func (l *Loop) answer(ctx context.Context, result Result) {
 		}
 		call.answer <- answer{fate, err}
 	}
-	l.waiting = nil
+	l.waiting = next
 }
 
 // pinned is the fate of a revision that a pin keeps out; false where none does,

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"testing/fstest"
 	"testing/synctest"
+	"time"
 
 	"github.com/fazt-sh/fazt/platform/fault"
 	"github.com/fazt-sh/fazt/reconcile"
@@ -287,6 +288,7 @@ type edge struct {
 	faults    map[spec.Addr]error
 	panics    bool
 	forgetful bool // publishes less than it was given
+	asks      map[spec.Addr]health
 	staging   chan struct{}
 	block     chan struct{}
 
@@ -310,6 +312,10 @@ func (e *edge) Stage(ctx context.Context, d reconcile.Desired) (reconcile.Staged
 			return nil, ctx.Err()
 		}
 	}
+	unwell := e.unwell(ctx, d)
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.stages++
@@ -326,6 +332,9 @@ func (e *edge) Stage(ctx context.Context, d reconcile.Desired) (reconcile.Staged
 		if !ok {
 			err, ok = contested[o.Addr]
 		}
+		if !ok {
+			err, ok = unwell[o.Addr]
+		}
 		if ok && !e.has(o) {
 			s.faults = append(s.faults, reconcile.AppFault{Addr: o.Addr, Err: err})
 			for _, old := range e.served {
@@ -341,6 +350,41 @@ func (e *edge) Stage(ctx context.Context, d reconcile.Desired) (reconcile.Staged
 		s.objects = append(s.objects, o)
 	}
 	return s, nil
+}
+
+// health is how an app answers when it is asked whether it works.
+type health struct {
+	after time.Duration // so long it is asked
+	err   error         // what comes of it
+}
+
+// unwell asks the new releases of apps that say how, until the stage is overtaken.
+func (e *edge) unwell(ctx context.Context, d reconcile.Desired) map[spec.Addr]error {
+	faults := map[spec.Addr]error{}
+	asking, stop := context.WithCancelCause(ctx)
+	var watch sync.WaitGroup
+	e.mu.Lock()
+	asks := maps.Clone(e.asks)
+	maps.DeleteFunc(asks, func(addr spec.Addr, _ health) bool {
+		return !slices.ContainsFunc(d.Objects, func(o spec.Object) bool { return o.Addr == addr && !e.has(o) })
+	})
+	e.mu.Unlock()
+	if d.Overtaken != nil && len(asks) > 0 {
+		watch.Go(func() { stop(d.Overtaken(asking)) })
+	}
+	for addr, h := range asks {
+		select {
+		case <-time.After(h.after):
+		case <-asking.Done():
+			h.err = context.Cause(asking)
+		}
+		if h.err != nil {
+			faults[addr] = h.err
+		}
+	}
+	stop(nil)
+	watch.Wait()
+	return faults
 }
 
 // contested finds new releases that want a host which an unchanged one has.

@@ -61,10 +61,21 @@ func TestIntegrationAppsHealth(t *testing.T) {
 	}
 	p.serves("shop.localhost", "/", "first")
 
+	// A newer commit does not wait for the ten minutes of one that is never well.
+	w.write(map[string]string{"work/fazt.hcl": fmt.Sprintf(healthHCL, "10m", "10s"), "work/shop/main.js": shop("slow", `ill("the ink dries")`)})
+	slow, fate := w.push("Never well, for long"), make(chan string, 1)
+	go func() {
+		_, answer, err := p.call("/v1/sync", fmt.Sprintf(`{"wait":true,"rev":%q}`, slow))
+		fate <- fmt.Sprint(string(answer), err)
+	}()
+
 	// Three good answers let it in; then it is ill for ever.
 	w.write(map[string]string{"work/fazt.hcl": fmt.Sprintf(healthHCL, "30s", "10m"), "work/shop/main.js": shop("third", `n <= 3 ? well() : ill("out of paper")`)})
 	bad := w.push("Well at first")
 	p.sync(0, "")
+	if said := <-fate; !strings.Contains(said, "superseded") {
+		t.Errorf("who waited for the one before hears %s", said)
+	}
 	p.await("component=health", "revision="+bad, "the one before is back")
 	p.serves("shop.localhost", "/", "first")
 	for range 2 { // it is not taken again, nor after a restart

@@ -282,7 +282,9 @@ func (t target) Observe(ctx context.Context) ([]spec.Object, error) { return t.s
 
 // Stage prepares the next generation.
 func (t target) Stage(ctx context.Context, d reconcile.Desired) (reconcile.Staged, error) {
-	s, err := t.server.Stage(ctx, edge.Desired{Revision: d.Revision, Node: d.Node, Objects: d.Objects, Files: d.Files, Folder: d.Folder, Verify: d.Verify})
+	s, err := t.server.Stage(ctx, edge.Desired{
+		Revision: d.Revision, Node: d.Node, Objects: d.Objects, Files: d.Files, Folder: d.Folder, Overtaken: d.Overtaken, Verify: d.Verify,
+	})
 	if err != nil {
 		return nil, err
 	}
