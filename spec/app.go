@@ -32,8 +32,8 @@ func appBlock() Block {
 			{Name: "on_remove", Type: TypeString, Default: `"park"`, Allowed: endings(), Doc: "what becomes of the app when its block is gone: park takes it out of service and keeps it in the trash for 30 days, delete removes it with its releases, forget leaves it in service unmanaged. The node remembers it", Effect: EffectHot, Risk: RiskLow, Since: "0.2.0"},
 			envRow(),
 		},
-		Blocks: slices.Concat([]Block{appLimitsBlock(), runtimeBlock()}, programBlocks()),
-		Later:  []string{"access", "analytics", "mail", "room"},
+		Blocks: slices.Concat([]Block{accessBlock(), appLimitsBlock(), runtimeBlock()}, programBlocks()),
+		Later:  []string{"analytics", "mail", "room"},
 	}
 }
 
@@ -197,6 +197,7 @@ func (l *load) instance(block *decoded, in instance, s *scope, r *reporter) (Obj
 		Protect:   d.bool("protect", false),
 		OnRemove:  onRemove(d),
 		Limits:    appLimits(d, r),
+		Access:    l.access(d, r),
 	}
 	a.program(d, r)
 	o := l.lang.newObject(in.addr, KindApp, a)

@@ -194,6 +194,10 @@ func (a *Assembly) Output(p Partial) (out Output) {
 		return a.refused(p, w)
 	}
 	w.judge()
+	if faults := w.judgeGrants(p.Objects); len(faults) > 0 {
+		p.Diagnostics = append(slices.Clip(p.Diagnostics), faults...)
+		return a.refused(p, w)
+	}
 	out = w.accepted(p)
 	a.in.Memory.remember(a.job, p)
 	return out

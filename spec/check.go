@@ -121,6 +121,6 @@ func (a App) value(o Object) cty.Value {
 		"name": cty.StringVal(o.Name), "address": cty.StringVal(string(o.Addr)),
 		"content": cty.StringVal(a.Content), "hosts": cty.TupleVal(hosts), "spa": cty.BoolVal(a.Spa),
 		"redirects": cty.TupleVal(redirects), "headers": cty.TupleVal(headers), "enabled": cty.BoolVal(!a.Disabled),
-		"protect": cty.BoolVal(a.Protect), "limits": a.Limits.value(),
+		"protect": cty.BoolVal(a.Protect), "limits": a.Limits.value(), "access": accessValue(a.Access),
 	})
 }

@@ -39,6 +39,7 @@ func shapeOf(b *block, row Block, prefix string, r *reporter) *decoded {
 	d := &decoded{block: b, row: row, prefix: prefix, values: map[string]any{}}
 	read := readBody(b.Body, row, b.written(), r)
 	d.attrs = read.attrs
+	nth := map[string]int{}
 	for _, inner := range read.blocks {
 		inner.parent = b
 		known, _ := findBlock(row.Blocks, inner.Type)
@@ -46,7 +47,12 @@ func shapeOf(b *block, row Block, prefix string, r *reporter) *decoded {
 			r.error(codeTwice, inner.Place, inner.written()+" is declared twice", cmp.Or(known.Why, "keep one of them"), declaredAt("first declared here", first.block.Place)...)
 			continue
 		}
-		d.blocks = append(d.blocks, shapeOf(inner, known, prefix+inner.step()+".", r))
+		step := inner.step()
+		if !known.Once && len(inner.Labels) == 0 {
+			step = NthBlock(inner.Type, nth[inner.Type])
+			nth[inner.Type]++
+		}
+		d.blocks = append(d.blocks, shapeOf(inner, known, prefix+step+".", r))
 	}
 	d.judgeMissing(read.refused, r)
 	return d
@@ -113,6 +119,11 @@ func (d *decoded) evaluate(row Attribute, s *scope, r *reporter) {
 	case TypeApp:
 		if addr, ok := s.app(a.Expr, d.prefix+row.Name, r); ok {
 			d.values[row.Name] = addr
+		}
+		return
+	case TypeResources:
+		if list, ok := s.resources(a.Expr, d.spot(row.Name), row, r); ok {
+			d.values[row.Name] = list
 		}
 		return
 	}

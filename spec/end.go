@@ -5,16 +5,17 @@ import (
 	"encoding/json"
 )
 
-// WithEndOf returns an app with what another says of its own end: protect and
-// on_remove. So an earlier release comes back without taking off, or putting on,
-// what only a commit may. It is o itself where both say the same.
+// WithEndOf returns an app with what another says of its own end and of who may
+// see it: protect, on_remove and access. So an earlier release comes back without
+// taking off, or putting on, what only a commit may. It is o itself where both say
+// the same.
 func (o Object) WithEndOf(other Object) Object {
 	mine, theirs := map[string]json.RawMessage{}, map[string]json.RawMessage{}
 	if o.Kind != KindApp || json.Unmarshal(o.Spec, &mine) != nil || json.Unmarshal(other.Spec, &theirs) != nil {
 		return o
 	}
 	differs := false
-	for _, word := range []string{"protect", "on_remove"} {
+	for _, word := range []string{"protect", "on_remove", "access"} {
 		if bytes.Equal(mine[word], theirs[word]) {
 			continue
 		}

@@ -328,8 +328,10 @@ func (l *load) result() Partial {
 		if l.shared.limits != nil {
 			p.Objects = append(p.Objects, *l.shared.limits)
 		}
-		p.Objects = append(p.Objects, l.nodeObject()) // by address
+		p.Objects = append(p.Objects, l.nodeObject())
 		p.Objects = append(p.Objects, l.shared.secrets...)
+		p.Objects = append(p.Objects, l.shared.things...)
+		sortBy(p.Objects, func(o Object) string { return string(o.Addr) })
 	}
 	return p
 }

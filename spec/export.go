@@ -18,7 +18,7 @@ const (
 )
 
 // Export writes objects as configuration that evaluates to the same objects:
-// the edge, the limits and the node to fazt.hcl, the apps to apps.fazt.hcl. The
+// the apps to apps.fazt.hcl, all else to fazt.hcl. The
 // instances of a for_each block come out as one block over a map of their
 // arguments. What only
 // the author knew (variables, where, expressions) is not in objects and so not
@@ -60,6 +60,10 @@ func Export(objects []Object) (map[string][]byte, error) {
 				return nil, fmt.Errorf("%s cannot be read: %w", o.Addr, err)
 			}
 			exportSecret(shared.Body(), o.Name, secret)
+		case KindGroup, KindRole:
+			if err := exportThing(shared.Body(), o); err != nil {
+				return nil, err
+			}
 		case KindApp:
 			groups[labelOf(o.Addr)] = append(groups[labelOf(o.Addr)], o)
 		}

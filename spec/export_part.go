@@ -10,9 +10,14 @@ import (
 	"github.com/zclconf/go-cty/cty"
 )
 
-// written is what an app says of its code: its env, and the blocks.
+// written is what an app says of who may see it and of its code: its env, and the
+// blocks.
 func (a App) written() Part {
-	p := Part{Kind: "app", Parts: a.Parts()}
+	p := Part{Kind: "app"}
+	for _, access := range a.Access {
+		p.Parts = append(p.Parts, access.part())
+	}
+	p.Parts = append(p.Parts, a.Parts()...)
 	if len(a.Env) > 0 {
 		p.Args = map[string]any{"env": a.Env}
 	}
@@ -55,6 +60,8 @@ func (p Part) text(row Block) blockText {
 // tokensOf writes the value of an argument.
 func tokensOf(v any) hclwrite.Tokens {
 	switch v := v.(type) {
+	case interface{ tokens() hclwrite.Tokens }:
+		return v.tokens()
 	case map[string]EnvValue:
 		var pairs []hclwrite.ObjectAttrTokens
 		for _, key := range sortedKeys(v) {

@@ -167,7 +167,7 @@ func (s *scope) app(expr hcl.Expression, name string, r *reporter) (Addr, bool) 
 func (s *scope) appAttribute(t hcl.Traversal, app string, inCheck bool, r *reporter) bool {
 	there := []string{"name", "address"}
 	if inCheck {
-		there = append(there, "content", "hosts", "spa", "redirects", "headers", "enabled", "protect", "limits")
+		there = append(there, "content", "hosts", "spa", "redirects", "headers", "enabled", "protect", "limits", "access")
 	}
 	name := stepName(t, 2)
 	if name == "" || slices.Contains(there, name) {
@@ -204,9 +204,6 @@ func (s *scope) unknownRoot(root string, at hcl.Range, r *reporter) bool {
 		return false
 	case "secret":
 		r.error(codeReference, at, `"secret" has a value only in an app`, secretHelp)
-		return false
-	case "role", "group":
-		r.error(codeLater, at, fmt.Sprintf("%q is not supported by this version", root), "leave it out; a later version of fazt will take it")
 		return false
 	}
 	help := didYouMean(root, s.roots(), "an expression can name")
@@ -310,6 +307,7 @@ func references() []ReferenceSchema {
 		{"app.NAME", "another app: app.NAME.name and app.NAME.address; in a check, app is every app of the node"},
 		{"credential.NAME", "in tls of edge: a file that the node was given by `--credential NAME=PATH`; the name as text means the same"},
 		{"secret.NAME", "in env and in headers of egress: a secret"},
+		{"group.NAME, role.NAME", "in lists of people: a group, a role"},
 		{"each.key, each.value", "in an app with for_each: the element that this instance is for"},
 	}
 }

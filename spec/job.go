@@ -45,7 +45,7 @@ type Known interface {
 type Partial struct {
 	Diagnostics Diagnostics       `json:"diagnostics,omitempty"` // of the whole revision, not of single apps; with errors it is refused
 	Node        string            `json:"node,omitempty"`
-	Objects     []Object          `json:"objects,omitempty"` // the edge, the limits, the node and all secrets, by address
+	Objects     []Object          `json:"objects,omitempty"` // everything but apps, by address; all secrets
 	Shared      string            `json:"shared,omitempty"`  // digest of what all apps share
 	Reads       map[string]string `json:"reads,omitempty"`   // what shared things read: path to git id
 	Moved       []Moved           `json:"moved,omitempty"`   // by From

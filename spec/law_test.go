@@ -24,6 +24,8 @@ func blocks(t *rapid.T) []string {
 		"locals {\n  b = upper(\"y\")\n}\n",
 		"node \"one\" {\n  labels = { env = \"prod\", region = local.b }\n}\n",
 		"secret \"s\" {\n  value = age(\"YWdlLWVuY3J5cHRpb24ub3JnL3YxCg==\")\n}\n",
+		"group \"g\" {\n  members = [\"B@Example.com\", \"a@example.com\"]\n}\n",
+		"role \"r\" {\n  members = [group.g, \"domain:example.org\"]\n  grant {\n    actions = [\"write\", \"read\"]\n    on = [app.target, \"app.target/x/*\"]\n  }\n}\n",
 		"node \"two\" {\n  labels = { env = \"test\" }\n}\n",
 		"check \"hosts\" {\n  assert  = alltrue([for a in app : length(a.hosts) > 0])\n  message = \"no\"\n}\n",
 	}
@@ -41,6 +43,7 @@ func appText(t *rapid.T, i int) string {
 		"  spa = true\n", "  enabled = false\n", "  for_each = toset([\"x\", \"y\"])\n", "  where = node.labels.env == \"prod\"\n",
 		"  redirects = [{ from = \"/a/*\", to = \"/b/:splat\" }, { from = \"/c\", to = \"https://example.com\" }]\n",
 		"  headers = [{ path = \"/*\", set = { x-b = local.a, A = \"<&>\" } }]\n",
+		"  access {\n    path = \"/public/*\"\n    allow = [\"anyone\"]\n  }\n  access { allow = [role.r, group.g] }\n",
 		"  limits {\n    storage = \"1GiB\"\n    requests_per_second = 0.5\n  }\n",
 		"  runtime {\n    entry = \"m.js\"\n    cpu = \"1s\"\n  }\n  env = { A = secret.s, B = local.a }\n  sql \"DB\" {}\n  docs \"D\" {\n    index \"i\" { on = [\"a\"] }\n  }\n" +
 			"  service \"S\" { app = app.target }\n  cron \"c\" { at = \"0 7 * * mon\" }\n  queue \"Q\" { retries = 0 }\n",

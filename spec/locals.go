@@ -2,6 +2,7 @@ package spec
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -58,7 +59,8 @@ func (l *load) definitionScope(needs map[string]bool) *scope {
 	if needs["node"] {
 		s.ctx.Variables["node"] = l.shared.nodeValue
 	}
-	for _, root := range []string{"var", "local", "node", "node.labels"} {
+	maps.Copy(s.ctx.Variables, l.shared.people)
+	for _, root := range []string{"var", "local", "node", "node.labels", "group", "role"} {
 		s.names[root] = l.shared.names[root]
 	}
 	l.userFunctions(s)

@@ -58,8 +58,11 @@ func TestSchemaExplainsItself(t *testing.T) {
 		}
 		example(b, b.Example)
 		for _, inner := range b.Blocks {
-			text := b.Name + " \"outer\" {\n  content = \"x\"\n" + inner.Example + "\n"
-			if inner.Name != "runtime" {
+			text := b.Name + " \"outer\" {\n" + inner.Example + "\n"
+			if b.Name == "app" {
+				text += "content = \"x\"\n"
+			}
+			if b.Name == "app" && inner.Name != "runtime" {
 				text += "runtime { entry = \"main.ts\" }\n"
 			}
 			example(inner, text+"}\n")
@@ -81,6 +84,12 @@ func exampleContext(block string) string {
 	}
 	if block == "service" {
 		context += "\napp \"search\" { content = \"s\" }\n"
+	}
+	if block == "role" {
+		context += "\ngroup \"design\" { members = [] }\napp \"notes\" { content = \"n\" }\napp \"docs\" { content = \"d\" }\n"
+	}
+	if block == "grant" {
+		context += "\napp \"blog\" { content = \"b\" }\n"
 	}
 	if block == "secret" {
 		context += "\napp \"uses\" {\ncontent = \"s\"\nruntime { entry = \"m.js\" }\nenv = { A = secret.stripe }\n}\n"

@@ -56,7 +56,8 @@ type Type string
 // The types. A number is whole, a decimal need not be. A size is text such as
 // "25MiB" or a number of bytes, a duration text such as "500ms" or a number of
 // seconds. A credential is the name of a file that only the node knows. A
-// secret is sealed, a setting a text or a secret, an app the address of one. An
+// secret is sealed, a setting a text or a secret, an app the address of one, a
+// resource an app, a part of one or some of its paths. An
 // expression is judged where it is used; a type, names and an address are read,
 // not evaluated.
 const (
@@ -74,6 +75,7 @@ const (
 	TypeSetting    Type = "string or secret"
 	TypeSettings   Type = "map(string or secret)"
 	TypeApp        Type = "app"
+	TypeResources  Type = "list(resource)"
 	TypeObject     Type = "object"
 	TypeObjects    Type = "list(object)"
 	TypeExpression Type = "expression"
@@ -125,7 +127,8 @@ type ReferenceSchema struct {
 func Language() Schema {
 	s := Schema{Version: LanguageVersion, Refs: references(), Functions: functionSchemas()}
 	s.Blocks = []Block{
-		faztBlock(), variableBlock(), localsBlock(), functionBlock(), checkBlock(), nodeBlock(), edgeBlock(), limitsBlock(), secretBlock(), appBlock(),
+		faztBlock(), variableBlock(), localsBlock(), functionBlock(), checkBlock(), nodeBlock(), edgeBlock(), limitsBlock(), secretBlock(),
+		groupBlock(), roleBlock(), appBlock(),
 		movedBlock(), removedBlock(),
 	}
 	for _, name := range laterBlocks() {
@@ -138,7 +141,7 @@ func Language() Schema {
 // refuses by name.
 func laterBlocks() []string {
 	return []string{
-		"analytics", "approval", "dev", "group", "notify", "oauth", "policy", "preview", "role",
+		"analytics", "approval", "dev", "notify", "oauth", "policy", "preview",
 	}
 }
 

@@ -21,8 +21,10 @@ type shared struct {
 	own       *machine // the node that this load is for; nil when nobody can say
 	nodeValue cty.Value
 	edge      Object
-	limits    *Object  // nil without a limits block
-	secrets   []Object // by address
+	limits    *Object              // nil without a limits block
+	secrets   []Object             // by address
+	people    map[string]cty.Value // of group and role: what their names stand for
+	things    []Object             // about people
 	domain    string
 	checks    []*block
 	moves     []*block             // moved and removed ones
@@ -34,13 +36,14 @@ type shared struct {
 
 // evaluateShared evaluates every block that is not an app.
 func (l *load) evaluateShared() {
-	l.shared = shared{nodeValue: cty.DynamicVal, reader: l.newReader(), vars: map[string]cty.Value{}, locals: map[string]cty.Value{}, names: map[string]names{}}
+	l.shared = shared{nodeValue: cty.DynamicVal, reader: l.newReader(), vars: map[string]cty.Value{}, locals: map[string]cty.Value{}, names: map[string]names{}, people: map[string]cty.Value{}}
 	blocks := l.sharedBlocks()
 	l.declare("var", "variable", blocks["variable"])
 	l.declare("function", "function", blocks["function"])
 	l.declare("node", "node", blocks["node"])
 	l.declare("check", "check", blocks["check"])
 	l.declare("secret", "secret", blocks["secret"])
+	l.namePeople(blocks["group"], blocks["role"])
 	l.shared.names["node"].places["name"] = hcl.Range{}
 	l.shared.names["node"].places["labels"] = hcl.Range{}
 	l.shared.names["node.labels"] = names{what: "label", places: map[string]hcl.Range{}}
@@ -61,6 +64,7 @@ func (l *load) evaluateShared() {
 	l.shared.values = map[string]cty.Value{
 		"var": cty.ObjectVal(l.shared.vars), "local": cty.ObjectVal(l.shared.locals), "node": l.shared.nodeValue,
 	}
+	maps.Copy(l.shared.values, l.shared.people)
 	l.secrets(blocks["secret"])
 	if b := l.once(blocks["edge"]); b != nil {
 		l.at(Alone, rangeOf(b.name()))
@@ -69,6 +73,8 @@ func (l *load) evaluateShared() {
 		l.edge(nil)
 	}
 	l.limits(l.once(blocks["limits"]))
+	l.groups(blocks["group"])
+	l.roles(blocks["role"])
 	l.shared.checks = blocks["check"]
 	l.shared.moves = append(blocks["moved"], blocks["removed"]...)
 	l.shared.digest = l.digestShared()
@@ -93,7 +99,7 @@ func (l *load) declare(root, what string, blocks []*block) {
 	n := names{what: what, places: map[string]hcl.Range{}}
 	for _, b := range blocks {
 		valid, help := hclsyntax.ValidIdentifier(b.label()), "letters, digits, _ and -, beginning with a letter"
-		if what == "node" {
+		if slices.Contains([]string{"node", "group", "role"}, what) {
 			valid, help = validName(b.label()), nameHelp
 		}
 		if first, twice := n.places[b.label()]; twice {
@@ -175,7 +181,7 @@ func (l *load) plainScope() *scope { return l.scope(l.shared.reader) }
 // fullScope knows everything that is shared.
 func (l *load) fullScope(rd *reader) *scope {
 	s := l.scope(rd)
-	for _, root := range []string{"var", "local", "node", "node.labels"} {
+	for _, root := range []string{"var", "local", "node", "node.labels", "group", "role"} {
 		s.names[root] = l.shared.names[root]
 	}
 	if l.shared.values["secret"] != cty.NilVal {

@@ -348,6 +348,8 @@ func wanted(t Type) string {
 		return "a list of whole numbers"
 	case TypeStringMap:
 		return "an object of texts"
+	case TypeResources:
+		return "a list of apps, or parts or paths of them"
 	case TypeSecret:
 		return `a sealed value: age("…")`
 	case TypeSetting:

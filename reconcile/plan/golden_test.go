@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/fstest"
 
 	"golang.org/x/tools/txtar"
 
@@ -49,7 +50,7 @@ func golden(t *testing.T, file string) {
 	var in fixture
 	read(t, archive, "input.json", &in)
 	p := plan.Diff(plan.Input{
-		Actual: objects(t, archive, "before.json"), Desired: objects(t, archive, "after.json"),
+		Actual: objects(t, archive, "before"), Desired: objects(t, archive, "after"),
 		Stalled: in.Stalled, Elsewhere: in.Elsewhere, Revision: in.Revision, Node: in.Node, Engine: "test",
 		Generation: in.Generation,
 	})
@@ -84,10 +85,14 @@ func golden(t *testing.T, file string) {
 	}
 }
 
-// objects reads a compact list: files are path to content, and the digests are
-// worked out here.
-func objects(t *testing.T, archive *txtar.Archive, name string) []spec.Object {
+// objects reads what one side has: configuration, or a compact list in which files
+// are path to content and the digests are worked out here.
+func objects(t *testing.T, archive *txtar.Archive, side string) []spec.Object {
 	t.Helper()
+	if text := part(archive, side+".hcl"); text != nil {
+		return loaded(t, text)
+	}
+	name := side + ".json"
 	var list []struct {
 		spec.Object
 		Files   map[string]string `json:"files"`
@@ -139,3 +144,23 @@ func rewrite(t *testing.T, file string, archive *txtar.Archive, got []txtar.File
 		t.Fatal(err)
 	}
 }
+
+// loaded are the objects of a configuration, each app with a page.
+func loaded(t *testing.T, text []byte) []spec.Object {
+	t.Helper()
+	out := spec.Load(spec.Input{Tree: tree{fstest.MapFS{"fazt.hcl": {Data: text}}}})
+	if out.Spec == nil || len(out.Findings()) > 0 {
+		t.Fatalf("the configuration is not valid: %+v", out.Findings())
+	}
+	for i := range out.Spec.Objects {
+		if o := &out.Spec.Objects[i]; o.Kind == spec.KindApp {
+			o.Content = contentOf(map[string]string{"index.html": o.Name})
+		}
+	}
+	return out.Spec.Objects
+}
+
+// tree is files in memory with an id each.
+type tree struct{ fstest.MapFS }
+
+func (t tree) ID(name string) (string, error) { return hash(name)[:40], nil }

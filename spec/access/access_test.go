@@ -198,7 +198,7 @@ func tells(shifts []access.Shift, who access.Who, app, path string, write bool, 
 			if s.Subject != kinds[i] || s.From != "" && now.Before(at(s.From)) || s.Until != "" && !now.Before(at(s.Until)) {
 				continue
 			}
-			if s.Action == access.Everything || s.Action == action && s.On == cellOf(shifts, app, path) {
+			if s.Action == access.Everything || s.Action == action && (s.On == cellOf(shifts, app, path) || s.On == access.Node && s.Gains) {
 				return map[bool]int{true: 1, false: -1}[s.Gains]
 			}
 		}

@@ -19,6 +19,21 @@ type Shift struct {
 	Until   string `json:"until,omitempty"` // and only until then; empty: for good
 }
 
+// dropWithin takes out what somebody gains within what they gain: the node is
+// everything on it. What they lose is said to the letter, as another grant may
+// leave them a part.
+func (c *comparison) dropWithin() {
+	wide := map[Shift]bool{}
+	for _, s := range c.shifts {
+		wide[s] = s.Gains && s.On == Node
+	}
+	c.shifts = slices.DeleteFunc(c.shifts, func(s Shift) bool {
+		all := s
+		all.On = Node
+		return s.On != Node && wide[all]
+	})
+}
+
 // Everything is the action of owners.
 const Everything = "everything"
 
@@ -34,6 +49,7 @@ func Compare(before, after []spec.Object) []Shift {
 		c.resources()
 	}
 	c.apps(before, after, same)
+	c.dropWithin()
 	slices.SortFunc(c.shifts, func(a, b Shift) int {
 		return cmp.Or(cmp.Compare(a.On, b.On), cmp.Compare(a.Subject, b.Subject), cmp.Compare(a.Action, b.Action), cmp.Compare(a.From, b.From))
 	})

@@ -6,8 +6,6 @@ node "one" {
 }
 analytics { pageviews = true }    # ERROR: block "analytics" is not supported by this version
 oauth "google" { client_id = "" } # ERROR: block "oauth" is not supported by this version
-group "a" { members = [] }        # ERROR: block "group" is not supported by this version
-role "a" { members = [] }         # ERROR: block "role" is not supported by this version
 preview "a" { label = "b" }       # ERROR: block "preview" is not supported by this version
 policy "a" { path = "x" }         # ERROR: block "policy" is not supported by this version
 notify "a" { on = [] }            # ERROR: block "notify" is not supported by this version
@@ -15,14 +13,10 @@ dev {}                            # ERROR: block "dev" is not supported by this 
 app "notes" {
   content   = "notes"
   analytics = {}                  # ERROR: argument "analytics" is not supported by this version
-  access { path = "/" }           # ERROR: block "access" is not supported by this version
   mail "A" {}                     # ERROR: block "mail" is not supported by this version
   room "a" {}                     # ERROR: block "room" is not supported by this version
   runtime { entry = "main.ts" }
   docs "A" {
     rule "read" { when = true }   # ERROR: block "rule" is not supported by this version
   }
-}
-app "shop" {
-  content = role.editor           # ERROR: "role" is not supported by this version
 }
