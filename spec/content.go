@@ -349,6 +349,7 @@ func (r *contentReader) file(below string, e fs.DirEntry) {
 		return
 	}
 	if r.rules.has(below) {
+		f.Drops = r.drops(f)
 		r.sources = append(r.sources, f)
 		return
 	}

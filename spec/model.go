@@ -67,6 +67,8 @@ type File struct {
 	ID   string `json:"id"`   // git blob id, 40 hex digits
 	Size int64  `json:"size"` // bytes
 	Blob string `json:"blob"` // sha256 of the bytes, 64 hex digits; empty until staged
+
+	Drops bool `json:"drops,omitempty"` // a migration that takes a table or a column away
 }
 
 // Program is an app's code in one piece, as the node has it in its store: what

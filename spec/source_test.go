@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/fstest"
 
 	"github.com/fazt-sh/fazt/spec"
 )
@@ -113,5 +114,39 @@ func TestReadContentKeepsThePrograms(t *testing.T) {
 	tr.MapFS["a/api/main.ts"] = tr.MapFS["a/index.html"]
 	if again, _ := spec.ReadContent(tr, programApp("api/main.ts", ""), first); again.Program != nil || again.Same(first) {
 		t.Error("the code changed, and its program stayed")
+	}
+}
+
+// A migration says itself whether it takes a table or a column away: in SQL, or in
+// the line that lets it. What a comment says counts for nothing, nor what goose would
+// do on the way back.
+func TestMigrationsThatTakeAwayAreMarked(t *testing.T) {
+	for _, c := range []struct {
+		text  string
+		drops bool
+	}{
+		{"DROP TABLE note;", true},
+		{"create table x (a);\ndrop\n  table if exists note;", true},
+		{"ALTER TABLE note DROP COLUMN body;", true},
+		{"alter table \"the notes\" drop body", true},
+		{"-- fazt: destructive\nupdate note set body = '';", true},
+		{"-- +goose Up\nDROP TABLE note;\n-- +goose Down\nCREATE TABLE note (a);", true},
+		{"-- +goose Up\nCREATE TABLE note (a);\n-- +goose Down\nDROP TABLE note;", false},
+		{"ALTER TABLE note ADD COLUMN done; DROP INDEX by_body;", false},
+		{"create table note (a); -- drop table note\n/* alter table note\n drop column a */", false},
+		{"create table dropped (table_of text, drop_column text);", false},
+	} {
+		tr := contentTree("a/main.js")
+		tr.MapFS["a/sql/0002_more.sql"] = &fstest.MapFile{Data: []byte(c.text)}
+		tr.MapFS["a/other/0002_more.sql"] = &fstest.MapFile{Data: []byte("DROP TABLE note")}
+		content, diags := spec.ReadContent(tr, programApp("main.js", "sql"), nil)
+		if len(diags) > 0 {
+			t.Fatal(diags)
+		}
+		for _, f := range content.Sources {
+			if f.Drops != (c.drops && f.Path == "sql/0002_more.sql") {
+				t.Errorf("%s of %q: drops %v", f.Path, c.text, f.Drops)
+			}
+		}
 	}
 }

@@ -74,7 +74,10 @@ var bombs = []bomb{
 	{`for (;;) console.log("x".repeat(1e4))`, "limit_log"},
 	{`return new Response("x".repeat(6 << 20))`, "limit_reply"},
 	{`return new Response(new Uint8Array(6 << 20))`, "limit_reply"},
-	{`await Promise.reject(null)`, "limit_memory"},                                                           // what memory pressure looks like
+	{`await Promise.reject(null)`, "Error"}, // memory pressure looks the same, but for the memory
+	{`throw null`, "Error"},
+	{`const a = []; for (let i = 0; ; ) a.push("k" + i++)`, "limit_memory"},
+	{`let a; for (let i = 0; ; i++) a = { a, i }`, "limit_memory"},
 	{`for (;;) { await new Promise((r) => setTimeout(r, 0)); for (let i = 0; i < 1e4; i++); }`, "limit_cpu"}, // each turn is short
 }
 

@@ -78,7 +78,7 @@ func (m *machine) create() *failure {
 	vm.SetMaxStackSize(stackFrames)
 	vm.SetCanBlock(false)
 	vm.SetEvalTimeout(m.program.bootTime())
-	m.heap = meter(vm)
+	m.heap, m.next = meter(vm)
 	m.mu.Lock()
 	m.vm = vm
 	abandoned := m.abandoned

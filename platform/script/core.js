@@ -141,8 +141,7 @@ class Invocation {
 }
 
 function failure(error) {
-  if (error === null) return { name: "null" };
-  if (typeof error !== "object" && typeof error !== "function") return { name: "Error", message: `${String(error)} was thrown` };
+  if (error === null || (typeof error !== "object" && typeof error !== "function")) return { name: "Error", message: `${String(error)} was thrown` };
   const limit = limited.get(error);
   if (limit !== undefined) return { limit };
   try {

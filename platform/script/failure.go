@@ -21,6 +21,9 @@ const (
 	limitReply  = "limit_reply"
 )
 
+// nullThrown is the message of who threw null: core.js has it too.
+const nullThrown = "null was thrown"
+
 // failure is how an invocation, or the evaluation of a module, went wrong, as
 // the child tells it.
 type failure struct {

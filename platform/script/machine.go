@@ -37,6 +37,7 @@ type machine struct {
 	vm       *quickjs.VM
 	dispatch quickjs.Value
 	heap     *libquickjs.Tsize_t
+	next     *libquickjs.Tsize_t // size of the heap at the next collection: half as much again as it was at the last
 	tasks    map[uint64]*task
 	env      uint64    // the number of what the script knows as env
 	ended    []*task   // in this turn
@@ -190,6 +191,9 @@ func (p *program) verdict(err error, heap int64) string {
 	if errors.As(err, &e) {
 		said = e.Error()
 	}
+	if said == "null" {
+		return limitMemory
+	}
 	return p.limitOf(said, heap)
 }
 
@@ -199,7 +203,7 @@ func (p *program) limitOf(said string, heap int64) string {
 		return limitCPU
 	case strings.Contains(said, "stack overflow"):
 		return limitStack
-	case strings.Contains(said, "out of memory"), said == "null", heap > p.bounds.Memory/10*9:
+	case strings.Contains(said, "out of memory"), heap > p.bounds.Memory/10*9:
 		return limitMemory
 	}
 	return ""

@@ -167,8 +167,8 @@ func (t *task) limited(f failure) string {
 		}
 		return limitCPU
 	}
-	if f.Name == "null" {
-		return limitMemory
+	if f.Message == nullThrown { // the engine's word at its limit: what filled the heap may be free again
+		return t.program.limitOf("", int64(*t.machine.next))
 	}
 	return t.program.limitOf("", int64(*t.machine.heap))
 }

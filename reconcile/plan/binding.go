@@ -29,6 +29,7 @@ type Migrations struct {
 	Pending []string `json:"pending"`           // new ones: they run when the app is staged
 	Changed []string `json:"changed,omitempty"` // other ones than those that ran
 	Removed []string `json:"removed,omitempty"`
+	Drops   []string `json:"drops,omitempty"` // of the new ones, those that take tables or columns away
 }
 
 // sealedValue is a secret where it is used, or, without a name, its envelope. It
@@ -240,11 +241,14 @@ func shrunk(f Field) bool {
 func pending(was, want spec.Object, before, after *spec.App) *Migrations {
 	m := Migrations{Pending: []string{}}
 	old, current := migrationFiles(was, before), migrationFiles(want, after)
-	for name, id := range current {
+	for name, f := range current {
 		switch known, both := old[name]; {
 		case !both:
 			m.Pending = append(m.Pending, name)
-		case known != id:
+			if f.Drops {
+				m.Drops = append(m.Drops, name)
+			}
+		case known.ID != f.ID:
 			m.Changed = append(m.Changed, name)
 		}
 	}
@@ -256,20 +260,20 @@ func pending(was, want spec.Object, before, after *spec.App) *Migrations {
 	if len(m.Pending)+len(m.Changed)+len(m.Removed) == 0 {
 		return nil
 	}
-	for _, list := range [][]string{m.Pending, m.Changed, m.Removed} {
+	for _, list := range [][]string{m.Pending, m.Changed, m.Removed, m.Drops} {
 		slices.Sort(list)
 	}
 	return &m
 }
 
-func migrationFiles(o spec.Object, app *spec.App) map[string]string {
-	files := map[string]string{}
+func migrationFiles(o spec.Object, app *spec.App) map[string]spec.File {
+	files := map[string]spec.File{}
 	if app == nil || app.SQL == nil || app.SQL.Migrations == "" {
 		return files
 	}
 	for _, f := range sources(o) {
 		if path.Dir(f.Path) == app.SQL.Migrations && path.Ext(f.Path) == ".sql" {
-			files[path.Base(f.Path)] = f.ID
+			files[path.Base(f.Path)] = f
 		}
 	}
 	return files

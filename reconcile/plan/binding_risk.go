@@ -44,7 +44,7 @@ func held(c Change) string {
 }
 
 // migrationRisks tells of migrations that cannot be what they were when they
-// ran.
+// ran, and of those that take something away from what is there.
 func migrationRisks(c *Change) {
 	if c.Action != Update && c.Action != Move && c.Action != Adopt {
 		return
@@ -52,6 +52,9 @@ func migrationRisks(c *Change) {
 	for _, b := range c.Bindings {
 		if b.Migrations == nil {
 			continue
+		}
+		for _, name := range b.Migrations.Drops {
+			c.warn(spec.RiskHigh, "migration %s takes away tables or columns with what they hold; a rollback does not bring it back", name)
 		}
 		for _, name := range b.Migrations.Changed {
 			c.warn(spec.RiskHigh, "migration %s was changed; where it ran it does not run again", name)
