@@ -47,6 +47,7 @@ var mayImport = map[string]struct {
 	"platform/release":   {[]string{"platform/sqlite", "platform/fault", "platform/failpoint"}, "it remembers generations"},
 	"platform/applog":    {[]string{"platform/fault"}, "it keeps lines, not what they are about"},
 	"platform/usage":     {[]string{"platform/sqlite", "platform/fault"}, "it counts bytes, not budgets"},
+	"platform/identity":  {[]string{"platform/sqlite", "platform/fault"}, "it knows people, and neither requests nor what people may do"},
 	"platform/archive":   {[]string{"platform/fault"}, "it packs pieces and does not know what they are"},
 	"platform/storage":   {[]string{"platform/sqlite", "platform/fault"}, "it keeps what apps keep, and knows neither HTTP nor a language"},
 	"platform/queue":     {[]string{"platform/sqlite", "platform/fault"}, "it keeps jobs and knows neither apps nor engines"},

@@ -198,7 +198,7 @@ func lastPublished(t *testing.T, j *journal.Journal) (generation uint64, revisio
 // something is being written.
 func leftovers(t *testing.T, state string) (left []string) {
 	t.Helper()
-	known := []string{"node.db", "node.db-wal", "node.db-shm", "source.git", "blob", "run", "tmp", "lock", "cert", "reserve", "identity.txt", "app", "log"}
+	known := []string{"node.db", "node.db-wal", "node.db-shm", "source.git", "blob", "run", "tmp", "lock", "cert", "reserve", "identity.txt", "people.key", "app", "log"}
 	must(t, filepath.WalkDir(state, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || path == state {
 			return err

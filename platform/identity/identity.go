@@ -1,0 +1,132 @@
+// Package identity keeps who the people of a node are: whom a provider vouches
+// for, their sessions, and the secrets that are good once. It stands on node.db
+// and a key file; the gate asks it at each request and the operations manage it.
+// It refuses to know what people may do, and never sees a request.
+package identity
+
+import (
+	"context"
+	"embed"
+	"io/fs"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/fazt-sh/fazt/platform/fault"
+	"github.com/fazt-sh/fazt/platform/sqlite"
+)
+
+//go:embed migration/*.sql
+var migrations embed.FS
+
+// Config is what a Directory stands on.
+type Config struct {
+	DB    *sqlite.DB
+	Key   string           // path of the key file, which is made if there is none
+	Clock func() time.Time // the time for ends that are set and judged
+	Log   *slog.Logger     // may be nil
+}
+
+// Directory knows the people of one node. Its methods may be called from any
+// goroutine.
+type Directory struct {
+	db       *sqlite.DB
+	key      key
+	clock    func() time.Time
+	log      *slog.Logger
+	sessions *cache[Session]
+}
+
+// Open prepares the tables and the key file. The error's kind is Forbidden if
+// others may read the key.
+func Open(ctx context.Context, c Config) (*Directory, error) {
+	files, err := fs.Sub(migrations, "migration")
+	if err != nil {
+		return nil, err
+	}
+	if err := c.DB.Migrate(ctx, "people", files); err != nil {
+		return nil, err
+	}
+	k, err := openKey(c.Key)
+	if err != nil {
+		return nil, err
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	return &Directory{db: c.DB, key: k, clock: c.Clock, log: c.Log, sessions: newCache[Session](mostCached)}, nil
+}
+
+// Run writes down the last uses and forgets what is over, each minute, until ctx
+// ends.
+func (d *Directory) Run(ctx context.Context) error {
+	tick := time.NewTicker(time.Minute)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+			defer cancel()
+			return d.Flush(last)
+		case <-tick.C:
+			if err := d.Flush(ctx); err != nil && ctx.Err() == nil {
+				d.log.Warn("last uses of sessions were not written", "error", err)
+			}
+		}
+	}
+}
+
+// Flush writes down the last uses and deletes what is over.
+func (d *Directory) Flush(ctx context.Context) error {
+	if err := d.flushUses(ctx); err != nil {
+		return err
+	}
+	return d.tidy(ctx)
+}
+
+// over are the statements that delete what cannot be used any more. What is
+// locked or spent is not over before its end, however much there is of it. A
+// session stays an hour longer, as its last use may just have been noted.
+func over() []string {
+	return []string{
+		`DELETE FROM people_session WHERE min(ends, seen + idle) <= ? - 3600000`,
+		`DELETE FROM people_spent WHERE ends <= ?`,
+	}
+}
+
+func (d *Directory) tidy(ctx context.Context) error {
+	now := d.clock().UnixMilli()
+	return d.db.Write(ctx, func(tx *sqlite.Tx) error {
+		for _, q := range over() {
+			if _, err := tx.Exec(q, now); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// Address returns the canonical form of an e-mail address: one of ASCII, in
+// lower case. There is none for other scripts, whose letters look alike.
+func Address(text string) (string, bool) {
+	local, domain, found := strings.Cut(text, "@")
+	if !found || local == "" || !strings.Contains(strings.Trim(domain, "."), ".") && domain != "localhost" || len(text) > 254 {
+		return "", false
+	}
+	for i := range len(text) {
+		if c := text[i]; c <= ' ' || c >= 0x7f || strings.IndexByte(`"(),:;<>[\]`, c) >= 0 {
+			return "", false
+		}
+	}
+	if strings.Contains(domain, "@") || strings.Contains(text, "..") || strings.HasPrefix(domain, ".") || strings.HasSuffix(domain, ".") {
+		return "", false
+	}
+	return strings.ToLower(text), true
+}
+
+func at(ms int64) time.Time { return time.UnixMilli(ms).UTC() }
+
+// missing is the error for a person who is not there.
+func missing(person string) error {
+	return fault.New(fault.NotFound, "nobody here is %q", person).WithSubject(person).WithHint("list the people, and name one by id or address")
+}

@@ -1,0 +1,101 @@
+package identity
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"maps"
+	"slices"
+
+	"github.com/fazt-sh/fazt/platform/sqlite"
+)
+
+// End ends a session and its children. One that is over is no error.
+func (d *Directory) End(ctx context.Context, id string) error {
+	var person string
+	err := d.db.Write(ctx, func(tx *sqlite.Tx) error {
+		err := tx.QueryRow(`DELETE FROM people_session WHERE id = ? RETURNING person`, id).Scan(&person)
+		if errors.Is(err, sql.ErrNoRows) {
+			return nil
+		}
+		return err
+	})
+	if err == nil {
+		d.sessions.forget(person)
+	}
+	return err
+}
+
+// EndOf ends all sessions of a person.
+func (d *Directory) EndOf(ctx context.Context, person string) error {
+	defer d.sessions.forget(person)
+	return d.db.Write(ctx, func(tx *sqlite.Tx) error {
+		_, err := tx.Exec(`DELETE FROM people_session WHERE person = ?`, person)
+		return err
+	})
+}
+
+// Sessions lists a person's sessions, the last used first.
+func (d *Directory) Sessions(ctx context.Context, person string) (list []Session, err error) {
+	if err := d.flushUses(ctx); err != nil {
+		return nil, err
+	}
+	now := d.clock()
+	err = d.db.Read(ctx, func(tx *sqlite.Tx) error {
+		list, err = collect(scanSession)(tx.Query(sessionQuery+` WHERE s.person = ? ORDER BY s.seen DESC, s.id`, person))
+		return err
+	})
+	return slices.DeleteFunc(list, func(s Session) bool { return !s.alive(now) }), err
+}
+
+// atOnce is how many uses one transaction writes down, so that others are not
+// held up.
+const atOnce = 500
+
+// flushUses writes down when sessions were last used.
+func (d *Directory) flushUses(ctx context.Context) error {
+	uses := d.sessions.uses()
+	for ids := range slices.Chunk(slices.Sorted(maps.Keys(uses)), atOnce) {
+		err := d.db.Write(ctx, func(tx *sqlite.Tx) error {
+			for _, id := range ids {
+				if err := seen(tx, id, uses[id].at.UnixMilli()); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			d.sessions.giveBack(uses)
+			return err
+		}
+	}
+	return nil
+}
+
+// seen notes the use of a session, of its parent and of its person.
+func seen(tx *sqlite.Tx, id string, now int64) error {
+	if _, err := tx.Exec(`UPDATE people_session SET seen = max(seen, ?2)
+		WHERE id IN (?1, (SELECT parent FROM people_session WHERE id = ?1))`, id, now); err != nil {
+		return err
+	}
+	_, err := tx.Exec(`UPDATE people_person SET seen = max(seen, ?2) WHERE id = (SELECT person FROM people_session WHERE id = ?1)`, id, now)
+	return err
+}
+
+// collect reads all rows of a query.
+func collect[T any](scan func(scanner) (T, error)) func(*sql.Rows, error) ([]T, error) {
+	return func(rows *sql.Rows, err error) (list []T, _ error) {
+		if err != nil {
+			return nil, err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			v, err := scan(rows)
+			if err != nil {
+				return nil, err
+			}
+			list = append(list, v)
+		}
+		return list, rows.Err()
+	}
+}
