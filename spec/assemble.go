@@ -159,7 +159,7 @@ func (a *Assembly) Apps(p Partial) []Object {
 
 // whole is what was held and what was found, together.
 func (a *Assembly) whole(p Partial) *whole {
-	w := &whole{allApps: a.in.AllApps, report: reporter{source: func(name string) []byte { return textOf(a.in.Tree, name) }}}
+	w := &whole{allApps: a.in.AllApps, shared: p.Objects, report: reporter{source: func(name string) []byte { return textOf(a.in.Tree, name) }}}
 	held := a.held
 	if !p.Held {
 		held = nil

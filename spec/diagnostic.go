@@ -36,6 +36,8 @@ const (
 	codeNoEmail      = "F1213"
 	codeSchedule     = "F1214"
 	codeSealed       = "F1215"
+	codePlain        = "F1216"
+	codeRule         = "F1217"
 	codeReference    = "F1301"
 	codeCycle        = "F1302"
 	codeExpression   = "F1303"

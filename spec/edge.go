@@ -19,12 +19,12 @@ func edgeBlock() Block {
 		Once:    true,
 		Attributes: []Attribute{
 			{Name: "domain", Type: TypeString, Default: `"localhost"`, Doc: "an app without hosts answers at `NAME.<domain>`", Effect: EffectHot, Risk: RiskHigh, Since: "0.1.0"},
+			{Name: "console", Type: TypeString, Default: `fazt.<domain>`, Doc: "the host of the node itself, where people sign in; no app can have it. Without it the node has one where anything is said about people", Effect: EffectHot, Risk: RiskHigh, Since: "0.5.0"},
 			{Name: "trusted_proxies", Type: TypeStrings, Doc: "addresses and CIDR ranges that may name the client in X-Forwarded-For", Example: `trusted_proxies = ["10.0.0.0/8", "::1"]`, Effect: EffectHot, Risk: RiskMedium, Since: "0.1.0"},
 			{Name: "proxy_protocol", Type: TypeBool, Default: "false", Doc: "trusted proxies name the client with the PROXY protocol, version 1 or 2, and are refused without it", Effect: EffectHot, Risk: RiskMedium, Since: "0.3.0"},
 			tlsRow(),
 			{Name: "http3", Type: TypeBool, Default: "false", Doc: "answer HTTP/3 too, over UDP on the port of TLS", Effect: EffectHot, Risk: RiskMedium, Since: "0.3.0"},
 		},
-		Later: []string{"console"},
 	}
 }
 
@@ -40,7 +40,7 @@ func (l *load) edge(b *block) {
 		d.evaluateAll(s, r, "tls")
 		d.evaluateTLS(s, r)
 		l.shared.namesApps = len(s.appRefs) > 0
-		e.Domain = l.domain(d, r)
+		e.Domain, e.Console = l.domain(d, r), console(d, r)
 		e.TrustedProxies = prefixes(d, r)
 		e.ProxyProtocol, e.HTTP3 = d.bool("proxy_protocol", false), d.bool("http3", false)
 		e.TLS = tlsOf(d, r)
@@ -80,6 +80,19 @@ func (l *load) domain(d *decoded, r *reporter) string {
 	if summary, help := hostFinding(text, `"example.com"`, err); summary != "" {
 		r.error(codeHost, d.at("domain"), summary, help)
 		return defaultDomain
+	}
+	return host
+}
+
+// console is the canonical form of edge.console, empty where it is not set.
+func console(d *decoded, r *reporter) string {
+	text, ok := d.values["console"].(string)
+	if !ok {
+		return ""
+	}
+	host, err := ParseHost(text)
+	if summary, help := hostFinding(text, `"admin.example.com"`, err); summary != "" {
+		r.error(codeHost, d.at("console"), summary, help)
 	}
 	return host
 }

@@ -60,7 +60,7 @@ func Export(objects []Object) (map[string][]byte, error) {
 				return nil, fmt.Errorf("%s cannot be read: %w", o.Addr, err)
 			}
 			exportSecret(shared.Body(), o.Name, secret)
-		case KindGroup, KindRole:
+		case KindGroup, KindRole, KindOAuth, KindMail, KindLogin:
 			if err := exportThing(shared.Body(), o); err != nil {
 				return nil, err
 			}
@@ -108,6 +108,9 @@ func exportEdge(to *hclwrite.Body, e Edge) {
 	body := to.AppendNewBlock("edge", nil).Body()
 	if e.Domain != "" {
 		body.SetAttributeValue("domain", cty.StringVal(e.Domain))
+	}
+	if e.Console != "" {
+		body.SetAttributeValue("console", cty.StringVal(e.Console))
 	}
 	if len(e.TrustedProxies) > 0 {
 		body.SetAttributeValue("trusted_proxies", textList(e.TrustedProxies))

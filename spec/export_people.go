@@ -33,11 +33,28 @@ func exportThing(to *hclwrite.Body, o Object) error {
 // thing is an object about people as a person writes it.
 func (o Object) thing() (p Part, err error) {
 	p = Part{Kind: string(o.Kind), Name: o.Name}
+	if string(o.Addr) == p.Kind { // there is one
+		p.Name = ""
+	}
 	switch o.Kind {
 	case KindGroup:
 		var g Group
 		err = json.Unmarshal(o.Spec, &g)
 		p.Args = written{"members": subjectList(g.Members)}
+	case KindOAuth:
+		var v OAuth
+		err = json.Unmarshal(o.Spec, &v)
+		p.Args = v.Written()
+	case KindMail:
+		var m Mail
+		err = json.Unmarshal(o.Spec, &m)
+		p.Args = m.Written()
+	case KindLogin:
+		var g Login
+		err = json.Unmarshal(o.Spec, &g)
+		if p.Args = g.Written(); len(g.SecondFactor) > 0 {
+			p.Args["second_factor"] = subjectList(g.SecondFactor)
+		}
 	case KindRole:
 		var r Role
 		err = json.Unmarshal(o.Spec, &r)

@@ -306,7 +306,7 @@ func references() []ReferenceSchema {
 		{"node.NAME.labels.KEY", "a label of the node of that name"},
 		{"app.NAME", "another app: app.NAME.name and app.NAME.address; in a check, app is every app of the node"},
 		{"credential.NAME", "in tls of edge: a file that the node was given by `--credential NAME=PATH`; the name as text means the same"},
-		{"secret.NAME", "in env and in headers of egress: a secret"},
+		{"secret.NAME", "in env and in headers of egress, in oauth and in mail: a secret"},
 		{"group.NAME, role.NAME", "in lists of people: a group, a role"},
 		{"each.key, each.value", "in an app with for_each: the element that this instance is for"},
 	}

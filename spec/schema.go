@@ -128,7 +128,7 @@ func Language() Schema {
 	s := Schema{Version: LanguageVersion, Refs: references(), Functions: functionSchemas()}
 	s.Blocks = []Block{
 		faztBlock(), variableBlock(), localsBlock(), functionBlock(), checkBlock(), nodeBlock(), edgeBlock(), limitsBlock(), secretBlock(),
-		groupBlock(), roleBlock(), appBlock(),
+		oauthBlock(), mailBlock(), loginBlock(), groupBlock(), roleBlock(), appBlock(),
 		movedBlock(), removedBlock(),
 	}
 	for _, name := range laterBlocks() {
@@ -141,7 +141,7 @@ func Language() Schema {
 // refuses by name.
 func laterBlocks() []string {
 	return []string{
-		"analytics", "approval", "dev", "notify", "oauth", "policy", "preview",
+		"analytics", "approval", "dev", "notify", "policy", "preview",
 	}
 }
 
@@ -237,6 +237,8 @@ func canonicalAttribute(list []Attribute, name string) (Attribute, bool) {
 		name = "enabled"
 	case "no_revert":
 		name = "auto_revert"
+	case "no_passkeys":
+		name = "passkeys"
 	}
 	return attribute(list, strings.TrimSuffix(name, "_ms"))
 }

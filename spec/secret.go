@@ -14,7 +14,7 @@ func secretBlock() Block {
 	return Block{
 		Name:    "secret",
 		Labels:  []string{"name"},
-		Doc:     "A value that only the node can read, sealed to its key (`recipient` of node). Apps name it `secret.NAME` in env and in the headers of egress; the node opens it in memory. It cannot be a part of a text.",
+		Doc:     "A value that only the node can read, sealed to its key (`recipient` of node). `secret.NAME` names it, in env and in the headers of egress of an app, in oauth and in mail; the node opens it in memory. It cannot be a part of a text.",
 		Example: "secret \"stripe\" {\n  value = age(\"" + exampleEnvelope + "\")\n}",
 		Since:   "0.4.0",
 		Attributes: []Attribute{
@@ -99,6 +99,12 @@ func decodeSettings(row Attribute, v cty.Value, p *spot, r *reporter) (any, bool
 	return m, ok
 }
 
+// decodeSettingAny is decodeSetting as decodeType wants it.
+func decodeSettingAny(row Attribute, v cty.Value, p *spot, r *reporter) (any, bool) {
+	s, ok := decodeSetting(row, v, p, r)
+	return s, ok
+}
+
 func decodeSetting(row Attribute, v cty.Value, p *spot, r *reporter) (EnvValue, bool) {
 	s, ok := sealedOf(v)
 	switch {
@@ -123,7 +129,7 @@ func refuseSecret(p *spot, r *reporter) bool {
 	return false
 }
 
-const secretHelp = "secrets go into env and the headers of egress of an app, each as a whole value: only the node reads them"
+const secretHelp = "secrets go into env and the headers of egress of an app, into oauth and mail, each as a whole value: only the node reads them"
 
 // touchesSecret tells whether what failed was given a secret.
 func touchesSecret(d *hcl.Diagnostic) bool {

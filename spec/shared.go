@@ -73,6 +73,10 @@ func (l *load) evaluateShared() {
 		l.edge(nil)
 	}
 	l.limits(l.once(blocks["limits"]))
+	l.oauths(blocks["oauth"])
+	mail := l.once(blocks["mail"])
+	l.mailThing(mail)
+	l.loginThing(l.once(blocks["login"]), mail != nil)
 	l.groups(blocks["group"])
 	l.roles(blocks["role"])
 	l.shared.checks = blocks["check"]
@@ -99,7 +103,7 @@ func (l *load) declare(root, what string, blocks []*block) {
 	n := names{what: what, places: map[string]hcl.Range{}}
 	for _, b := range blocks {
 		valid, help := hclsyntax.ValidIdentifier(b.label()), "letters, digits, _ and -, beginning with a letter"
-		if slices.Contains([]string{"node", "group", "role"}, what) {
+		if slices.Contains([]string{"node", "group", "role", "oauth"}, what) {
 			valid, help = validName(b.label()), nameHelp
 		}
 		if first, twice := n.places[b.label()]; twice {

@@ -16,9 +16,10 @@ type whom struct {
 	everybody             bool // anyone, signed-in
 }
 
-// Who may be a member, and who may pass a gate. A role
+// Who may be a member, pass a gate, and be asked for more than one proof. A role
 // is no member: what it grants would go to people whom its own block does not name.
 func members() whom { return whom{people: true, groups: true} }
+func holders() whom { return whom{roles: true} }
 func guests() whom  { return whom{people: true, groups: true, roles: true, everybody: true} }
 
 // namePeople makes groups and roles known by name. What they are as values are

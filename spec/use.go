@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -50,12 +51,17 @@ func (w *whole) noService(o Object, s Service, there map[Addr]bool) Diagnostics 
 	return r.diags
 }
 
-// needed leaves out the secrets that no app of this node uses, and warns of
-// those that no app of any node does.
+// needed leaves out the secrets that nothing of this node uses, and warns of those
+// that no app of any node does either.
 func (w *whole) needed(shared []Object, warnings *Diagnostics) []Object {
 	used := map[string]bool{}
 	for u, i := range w.taken() {
 		for _, name := range u.uses[i].secrets {
+			used[name] = true
+		}
+	}
+	for _, o := range shared {
+		for _, name := range secretsOf(o) {
 			used[name] = true
 		}
 	}
@@ -64,7 +70,7 @@ func (w *whole) needed(shared []Object, warnings *Diagnostics) []Object {
 		if o.Kind != KindSecret || used[o.Name] {
 			kept = append(kept, o)
 		}
-		if o.Kind == KindSecret && !w.named(o.Name) {
+		if o.Kind == KindSecret && !used[o.Name] && !w.named(o.Name) {
 			r := w.report.about(o.Addr, "")
 			r.warn(codeUnused, hclRange(o.Range), fmt.Sprintf("no app uses %s", o.Addr), fmt.Sprintf("name it in an app, such as env = { KEY = %s }, or remove it", o.Addr))
 			*warnings = append(*warnings, r.diags...)
@@ -77,4 +83,21 @@ func (w *whole) needed(shared []Object, warnings *Diagnostics) []Object {
 // app says is not known.
 func (w *whole) named(secret string) bool {
 	return len(w.stalled) > 0 || slices.ContainsFunc(w.units, func(u *Unit) bool { return slices.Contains(u.Secrets, secret) })
+}
+
+// secretsOf are the secrets that an object of the node itself uses.
+func secretsOf(o Object) (names []string) {
+	var v struct {
+		ClientSecret EnvValue `json:"client_secret"`
+		Password     EnvValue `json:"password"`
+	}
+	if o.Kind != KindOAuth && o.Kind != KindMail || json.Unmarshal(o.Spec, &v) != nil {
+		return nil
+	}
+	for _, value := range []EnvValue{v.ClientSecret, v.Password} {
+		if value.Secret != "" {
+			names = append(names, value.Secret)
+		}
+	}
+	return names
 }

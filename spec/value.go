@@ -90,7 +90,7 @@ func decode(row Attribute, v cty.Value, p *spot, r *reporter) (any, bool) {
 	if v.IsNull() {
 		return nil, !row.Required || refuse(row, v, p, r)
 	}
-	if holdsSecret(v.Type()) && row.Type != TypeSecret && row.Type != TypeSettings {
+	if holdsSecret(v.Type()) && row.Type != TypeSecret && row.Type != TypeSetting && row.Type != TypeSettings {
 		return nil, refuseSecret(p, r)
 	}
 	value, ok := decodeType(row, v, p, r)
@@ -121,6 +121,8 @@ func decodeType(row Attribute, v cty.Value, p *spot, r *reporter) (any, bool) {
 		return decodeStringMap(row, v, p, r)
 	case TypeSecret:
 		return decodeSecret(row, v, p, r)
+	case TypeSetting:
+		return decodeSettingAny(row, v, p, r)
 	case TypeSettings:
 		return decodeSettings(row, v, p, r)
 	case TypeObject:

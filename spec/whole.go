@@ -12,7 +12,8 @@ import (
 // whole is every app of a revision, judged together.
 type whole struct {
 	allApps bool
-	units   []*Unit // by file, with what their apps use
+	shared  []Object // all that is no app
+	units   []*Unit  // by file, with what their apps use
 	stalled map[Addr]Diagnostics
 	yielded map[Addr]bool // apps of other nodes that are left out although every app is taken
 	report  reporter
@@ -29,6 +30,7 @@ func (w *whole) judge() {
 	w.judgeClaims(w.labels, codeNameTwice, `app %s is declared twice`, "give one of them another name", "also declared here")
 	w.judgeClaims(w.names, codeNameTwice, "two apps are called %s", "rename one of them or its key", "called the same")
 	w.judgeClaims(w.hosts, codeHostTwice, "host %s is claimed twice", "a host belongs to one app; remove it from the other", "also claimed here")
+	w.judgeConsole(w.shared)
 	w.judgeServices()
 }
 

@@ -1,11 +1,7 @@
-edge {
-  console = "admin.example.com"   # ERROR: argument "console" is not supported by this version
-}
 node "one" {
   address = "192.0.2.1"           # ERROR: argument "address" is not supported by this version
 }
 analytics { pageviews = true }    # ERROR: block "analytics" is not supported by this version
-oauth "google" { client_id = "" } # ERROR: block "oauth" is not supported by this version
 preview "a" { label = "b" }       # ERROR: block "preview" is not supported by this version
 policy "a" { path = "x" }         # ERROR: block "policy" is not supported by this version
 notify "a" { on = [] }            # ERROR: block "notify" is not supported by this version
