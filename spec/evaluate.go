@@ -311,7 +311,7 @@ func (l *load) result() Partial {
 		Diagnostics: l.report.diags, Shared: l.shared.digest, Reads: l.shared.reads(), Names: l.shared.namesApps,
 		Held: l.shared.digest != "" && l.shared.digest == l.in.Held.Shared, Again: l.again,
 	}
-	p.Moved, p.Removed = l.moved, l.removed
+	p.Moved, p.Removed, p.Personas = l.moved, l.removed, l.shared.personas
 	own := map[string]bool{}
 	for _, u := range l.units {
 		p.Units = append(p.Units, *u)

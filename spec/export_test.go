@@ -92,6 +92,14 @@ func usedSecrets(objects []spec.Object) map[string]bool {
 		for _, name := range appOf(o).Secrets() {
 			used[name] = !o.Unmanaged || used[name]
 		}
+		var v spec.OAuth
+		if o.Kind == spec.KindOAuth && json.Unmarshal(o.Spec, &v) == nil && v.ClientSecret.Secret != "" {
+			used[v.ClientSecret.Secret] = true
+		}
+		var m spec.Mail
+		if o.Kind == spec.KindMail && json.Unmarshal(o.Spec, &m) == nil && m.Password.Secret != "" {
+			used[m.Password.Secret] = true
+		}
 	}
 	return used
 }

@@ -83,11 +83,12 @@ func open(t *testing.T, path string) fixture {
 
 // wanted is the part of a Spec that a fixture keeps: what the plan compares.
 type wanted struct {
-	Node      string       `json:"node"`
-	Objects   []wantObject `json:"objects"`
-	Elsewhere []spec.Addr  `json:"elsewhere,omitempty"`
-	Moved     []string     `json:"moved,omitempty"`
-	Removed   []string     `json:"removed,omitempty"`
+	Node      string         `json:"node"`
+	Objects   []wantObject   `json:"objects"`
+	Elsewhere []spec.Addr    `json:"elsewhere,omitempty"`
+	Moved     []string       `json:"moved,omitempty"`
+	Removed   []string       `json:"removed,omitempty"`
+	Personas  []spec.Persona `json:"personas,omitempty"`
 }
 
 type wantObject struct {
@@ -98,7 +99,7 @@ type wantObject struct {
 }
 
 func wantOf(s *spec.Spec) []byte {
-	w := wanted{Node: s.Node, Elsewhere: s.Elsewhere}
+	w := wanted{Node: s.Node, Elsewhere: s.Elsewhere, Personas: s.Personas}
 	for _, m := range s.Moved {
 		w.Moved = append(w.Moved, fmt.Sprintf("%s to %s at line %d", m.From, m.To, m.Range.Start.Line))
 	}

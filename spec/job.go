@@ -45,14 +45,15 @@ type Known interface {
 type Partial struct {
 	Diagnostics Diagnostics       `json:"diagnostics,omitempty"` // of the whole revision, not of single apps; with errors it is refused
 	Node        string            `json:"node,omitempty"`
-	Objects     []Object          `json:"objects,omitempty"` // everything but apps, by address; all secrets
-	Shared      string            `json:"shared,omitempty"`  // digest of what all apps share
-	Reads       map[string]string `json:"reads,omitempty"`   // what shared things read: path to git id
-	Moved       []Moved           `json:"moved,omitempty"`   // by From
-	Removed     []Removed         `json:"removed,omitempty"` // by From
-	Names       bool              `json:"names,omitempty"`   // shared things depend on which apps there are
-	Size        int               `json:"size,omitempty"`    // bytes of the files with anything but apps
-	Units       []Unit            `json:"units,omitempty"`   // of the files that were read, by file
-	Held        bool              `json:"held,omitempty"`    // whether held units still hold,
-	Again       []string          `json:"again,omitempty"`   // but for these, which were read
+	Objects     []Object          `json:"objects,omitempty"`  // everything but apps, by address; all secrets
+	Shared      string            `json:"shared,omitempty"`   // digest of what all apps share
+	Reads       map[string]string `json:"reads,omitempty"`    // what shared things read: path to git id
+	Moved       []Moved           `json:"moved,omitempty"`    // by From
+	Removed     []Removed         `json:"removed,omitempty"`  // by From
+	Personas    []Persona         `json:"personas,omitempty"` // by name
+	Names       bool              `json:"names,omitempty"`    // shared things depend on which apps there are
+	Size        int               `json:"size,omitempty"`     // bytes of the files with anything but apps
+	Units       []Unit            `json:"units,omitempty"`    // of the files that were read, by file
+	Held        bool              `json:"held,omitempty"`     // whether held units still hold,
+	Again       []string          `json:"again,omitempty"`    // but for these, which were read
 }

@@ -67,7 +67,8 @@ func oauthOf(d *decoded, r *reporter) OAuth {
 		r.error(codeTogether, d.at("issuer"), fmt.Sprintf("%q has no meaning in oauth %q", "issuer", o.Provider), "its issuer is known: remove it, or give the block another name")
 	case !known && d.attrs["issuer"] == nil:
 		r.error(codeMissing, d.block.Place, fmt.Sprintf("oauth %q has no issuer", o.Provider), "add issuer = \"https://…\", or call it google, github or microsoft")
-	case known && d.attrs["client_secret"] == nil:
+	}
+	if known && d.attrs["client_secret"] == nil {
 		r.error(codeMissing, d.block.Place, fmt.Sprintf("oauth %q has no client_secret", o.Provider), "add client_secret = secret.NAME, with what the provider gave you")
 	}
 	if _, given := d.values["client_id"]; given && strings.TrimSpace(o.ClientID) == "" {

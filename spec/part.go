@@ -92,6 +92,9 @@ func (d Docs) part() Part {
 		w.truth("unique", i.Unique, false)
 		p.Parts = append(p.Parts, Part{Kind: "index", Name: i.Name, Args: w})
 	}
+	for _, r := range d.Rules {
+		p.Parts = append(p.Parts, Part{Kind: "rule", Name: r.Name, Args: written{"when": ruleText(r.When.String())}})
+	}
 	return p
 }
 

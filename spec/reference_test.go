@@ -58,7 +58,11 @@ func TestSchemaExplainsItself(t *testing.T) {
 		}
 		example(b, b.Example)
 		for _, inner := range b.Blocks {
-			text := b.Name + " \"outer\" {\n" + inner.Example + "\n"
+			outer := b.Name
+			if len(b.Labels) > 0 {
+				outer += " \"outer\""
+			}
+			text := outer + " {\n" + inner.Example + "\n"
 			if b.Name == "app" {
 				text += "content = \"x\"\n"
 			}
@@ -90,6 +94,9 @@ func exampleContext(block string) string {
 	}
 	if block == "grant" {
 		context += "\napp \"blog\" { content = \"b\" }\n"
+	}
+	if block == "oauth" || block == "mail" {
+		context += "\nsecret \"google\" { value = age(\"YWdlLWVuY3J5cHRpb24ub3JnL3YxCg==\") }\nsecret \"smtp\" { value = age(\"YWdlLWVuY3J5cHRpb24ub3JnL3YxCg==\") }\noauth \"github\" {\nclient_id = \"x\"\nclient_secret = secret.google\n}\noauth \"microsoft\" {\nclient_id = \"x\"\nclient_secret = secret.smtp\n}\n"
 	}
 	if block == "secret" {
 		context += "\napp \"uses\" {\ncontent = \"s\"\nruntime { entry = \"m.js\" }\nenv = { A = secret.stripe }\n}\n"

@@ -128,7 +128,7 @@ func Language() Schema {
 	s := Schema{Version: LanguageVersion, Refs: references(), Functions: functionSchemas()}
 	s.Blocks = []Block{
 		faztBlock(), variableBlock(), localsBlock(), functionBlock(), checkBlock(), nodeBlock(), edgeBlock(), limitsBlock(), secretBlock(),
-		oauthBlock(), mailBlock(), loginBlock(), groupBlock(), roleBlock(), appBlock(),
+		oauthBlock(), mailBlock(), loginBlock(), groupBlock(), roleBlock(), devBlock(), appBlock(),
 		movedBlock(), removedBlock(),
 	}
 	for _, name := range laterBlocks() {
@@ -141,7 +141,7 @@ func Language() Schema {
 // refuses by name.
 func laterBlocks() []string {
 	return []string{
-		"analytics", "approval", "dev", "notify", "policy", "preview",
+		"analytics", "approval", "notify", "policy", "preview",
 	}
 }
 

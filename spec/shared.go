@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
@@ -25,6 +26,7 @@ type shared struct {
 	secrets   []Object             // by address
 	people    map[string]cty.Value // of group and role: what their names stand for
 	things    []Object             // about people
+	personas  []Persona            // by name
 	domain    string
 	checks    []*block
 	moves     []*block             // moved and removed ones
@@ -79,6 +81,7 @@ func (l *load) evaluateShared() {
 	l.loginThing(l.once(blocks["login"]), mail != nil)
 	l.groups(blocks["group"])
 	l.roles(blocks["role"])
+	l.dev(l.once(blocks["dev"]))
 	l.shared.checks = blocks["check"]
 	l.shared.moves = append(blocks["moved"], blocks["removed"]...)
 	l.shared.digest = l.digestShared()
@@ -109,7 +112,7 @@ func (l *load) declare(root, what string, blocks []*block) {
 		if first, twice := n.places[b.label()]; twice {
 			l.report.twice(b.name(), b.written(), first)
 		} else if !valid {
-			l.report.error(codeName, b.name(), fmt.Sprintf("%s is not a name for a %s", quoted(b.label()), what), help)
+			l.report.error(codeName, b.name(), fmt.Sprintf("%s is not a name for %s", quoted(b.label()), article(what)), help)
 		}
 		if _, builtin := l.builtins[b.label()]; builtin && what == "function" {
 			l.report.error(codeTwice, b.name(), fmt.Sprintf("function %q is built in", b.label()), "choose another name")
@@ -119,6 +122,14 @@ func (l *load) declare(root, what string, blocks []*block) {
 		}
 	}
 	l.shared.names[root] = n
+}
+
+// article is a word with its indefinite article.
+func article(what string) string {
+	if strings.ContainsRune("aeiou", rune(what[0])) {
+		return "an " + what
+	}
+	return "a " + what
 }
 
 // localVertices declares every local of every locals block.

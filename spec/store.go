@@ -36,7 +36,7 @@ func docsBlock() Block {
 		Name: "docs", Labels: []string{bindingLabel}, Since: "0.4.0",
 		Doc:     "A store of documents, as `env.NAME`.",
 		Example: "docs \"PAGES\" {\n  index \"by_parent\" { on = [\"parent\", \"order\"] }\n}",
-		Blocks: []Block{{
+		Blocks: []Block{ruleBlock(), {
 			Name: "index", Labels: []string{"name"}, Since: "0.4.0",
 			Doc:     "Fields that documents are found by.",
 			Example: "index \"by_mail\" {\n  on     = [\"author.mail\"]\n  unique = true\n}",
@@ -45,7 +45,6 @@ func docsBlock() Block {
 				{Name: "unique", Type: TypeBool, Default: "false", Doc: "two documents cannot have equal values in all of them", Effect: EffectHot, Risk: RiskMedium, Since: "0.4.0"},
 			},
 		}},
-		Later: []string{"rule"},
 	}
 }
 
@@ -72,7 +71,7 @@ func (a *App) stores(app *decoded, r *reporter) {
 			a.SQL = &SQL{Name: name, Migrations: pathBelow(d, "migrations", "folder", r), Durability: d.string("durability")}
 			drop(&a.SQL.Durability, DurabilityFull)
 		case "docs":
-			a.Docs = append(a.Docs, Docs{Name: name, Indexes: indexesOf(d, r)})
+			a.Docs = append(a.Docs, Docs{Name: name, Indexes: indexesOf(d, r), Rules: docRules(d, r)})
 		case "blobs":
 			a.Blobs = append(a.Blobs, Blobs{Name: name, Quota: d.number("quota"), Serve: serveOf(d, r)})
 		}
@@ -97,6 +96,9 @@ func indexesOf(docs *decoded, r *reporter) []Index {
 	var list []Index
 	first := map[string]*decoded{}
 	for _, d := range docs.blocks {
+		if d.block.Type != "index" {
+			continue
+		}
 		i := Index{Name: d.block.label(), Unique: d.bool("unique", false)}
 		i.On, _ = d.values["on"].([]string)
 		if other := first[i.Name]; other != nil {

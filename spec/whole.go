@@ -234,7 +234,7 @@ func (w *whole) objects() []Object {
 
 // accepted is the output of a revision that can be applied.
 func (w *whole) accepted(p Partial) Output {
-	s := &Spec{Node: p.Node, Stalled: w.stalled, Moved: p.Moved, Removed: p.Removed, Warnings: slices.Clone(p.Diagnostics)}
+	s := &Spec{Node: p.Node, Stalled: w.stalled, Moved: p.Moved, Removed: p.Removed, Personas: p.Personas, Warnings: slices.Clone(p.Diagnostics)}
 	s.Objects = append(w.objects(), w.needed(p.Objects, &s.Warnings)...) // everything else sorts after app
 	out := Output{Spec: s, Units: make([]Unit, 0, len(w.units))}
 	for _, u := range w.units {

@@ -34,6 +34,8 @@ func attributes(o spec.Object) map[string]any {
 		}
 	case spec.KindLimits:
 		return limitsAttributes(limits(o))
+	case spec.KindOAuth, spec.KindMail, spec.KindLogin:
+		return peopleAttributes(o, false)
 	case spec.KindSecret:
 		var s spec.Secret
 		_ = json.Unmarshal(o.Spec, &s) // what cannot be read has no envelope
@@ -57,6 +59,8 @@ func effective(o spec.Object) map[string]any {
 		spread(attrs, "tls", map[string]any{"mode": attrs["tls"]})
 	case o.Kind == spec.KindLimits:
 		return limitsAttributes(limits(o).Filled())
+	case o.Kind == spec.KindOAuth || o.Kind == spec.KindMail || o.Kind == spec.KindLogin:
+		return peopleAttributes(o, true)
 	}
 	return attrs
 }

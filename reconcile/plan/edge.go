@@ -16,6 +16,8 @@ func edgeRisks(c *Change) {
 		case "domain":
 			c.warn(spec.RiskHigh, "apps without hosts of their own move from NAME.%s to NAME.%s; links to the old names break",
 				cmp.Or(word(f.Before), "(none)"), cmp.Or(word(f.After), "(none)"))
+		case "console":
+			c.warn(spec.RiskHigh, "people sign in at another host: whoever is signed in does so again, and providers must know the new address")
 		case "trusted_proxies":
 			c.warn(spec.RiskMedium, "these addresses name the client: logs and limits will follow the new list")
 		case "proxy_protocol":

@@ -90,6 +90,8 @@ func (j *judge) judge(c *Change) {
 		edgeRisks(c)
 	case spec.KindLimits:
 		limitsRisks(c)
+	case spec.KindOAuth, spec.KindMail, spec.KindLogin:
+		peopleRisks(c)
 	}
 }
 
