@@ -86,6 +86,10 @@ func request(args []string) int {
 // TestScript runs the suite twice: against this machine's node and through
 // @node. A command that works, works remotely.
 func TestScript(t *testing.T) {
+	plain := ""
+	if testing.Short() {
+		plain = plainProgram(t)
+	}
 	for _, mode := range []string{"local", "peer"} {
 		t.Run(mode, func(t *testing.T) {
 			if mode == "peer" && testing.Short() {
@@ -96,7 +100,7 @@ func TestScript(t *testing.T) {
 				RequireExplicitExec: true,
 				RequireUniqueNames:  true,
 				UpdateScripts:       os.Getenv("UPDATE_SCRIPTS") != "",
-				Setup:               func(e *testscript.Env) error { return setupScript(e, mode == "peer") },
+				Setup:               func(e *testscript.Env) error { return setupScript(e, mode == "peer", plain) },
 				Cmds:                map[string]func(*testscript.TestScript, bool, []string){"node": nodeCommand, "exit": exitCommand},
 				Condition: func(cond string) (bool, error) {
 					if cond == "peer" {
@@ -109,9 +113,23 @@ func TestScript(t *testing.T) {
 	}
 }
 
+// plainProgram builds the program without the race detector. In the short run, which
+// is that detector's, nodes alone are this binary: with it every command takes most
+// of a second to start, and hardly does two things at once.
+func plainProgram(t *testing.T) (dir string) {
+	t.Helper()
+	dir = t.TempDir()
+	cmd := exec.Command("go", "build", "-o", filepath.Join(dir, "fazt"), ".")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return dir
+}
+
 // setupScript gives a script its own folders and a blank git. As a peer run
 // needs somebody to ask, it begins with an idle node.
-func setupScript(e *testscript.Env, peer bool) error {
+func setupScript(e *testscript.Env, peer bool, plain string) error {
 	for name, value := range map[string]string{
 		"HOME": e.WorkDir, "XDG_CONFIG_HOME": e.WorkDir + "/.config", "XDG_STATE_HOME": e.WorkDir + "/.local/state",
 		"FAZT_DATA_DIR": e.WorkDir + "/.state", "FAZT_NO_INPUT": "1", "NO_COLOR": "1",
@@ -128,6 +146,9 @@ func setupScript(e *testscript.Env, peer bool) error {
 	// The script goes on with these variables; a copy keeps the two apart.
 	nodes := &scriptNodes{dir: e.WorkDir, env: slices.Clone(e.Vars), bin: binDir(e)}
 	e.Values[nodesKey{}] = nodes
+	if plain != "" {
+		e.Setenv("PATH", plain+string(os.PathListSeparator)+e.Getenv("PATH"))
+	}
 	e.Defer(nodes.killAll)
 	if !peer {
 		return nil
