@@ -161,13 +161,16 @@ func (g *guard) write(action driver.AuthorizerActionCode, table, column string) 
 }
 
 func (g *guard) pragma(name string) bool {
-	switch strings.ToLower(name) {
+	return describes(name) || g.schema && strings.EqualFold(name, "quick_check") // ALTER TABLE ADD COLUMN asks it
+}
+
+// describes reports whether a pragma tells about tables, and does nothing else.
+func describes(pragma string) bool {
+	switch strings.ToLower(pragma) {
 	case "table_info", "table_xinfo", "table_list", "index_list", "index_info", "index_xinfo", "foreign_key_list":
 		return true
 	case "data_version": // FTS5 asks it
 		return true
-	case "quick_check": // ALTER TABLE ADD COLUMN does
-		return g.schema
 	}
 	return false
 }

@@ -49,11 +49,3 @@ func FilterSQL(filter []byte, indexes []Index) (string, []any, error) {
 	w.filter(f)
 	return w.sql.String(), w.args, nil
 }
-
-// Split returns the statements of a script.
-func Split(script string) (all []string) {
-	for _, p := range split(script) {
-		all = append(all, p.text)
-	}
-	return all
-}

@@ -27,7 +27,7 @@ type Migration struct {
 	Digest      string // sha256 of the file, in hex
 	Destructive bool
 
-	statements []piece
+	statements []sqlite.Piece
 }
 
 const (
@@ -90,7 +90,7 @@ func (s *SQL) Migrate(ctx context.Context, files fs.FS) ([]Migration, error) {
 			return err
 		}
 		for _, m := range pending {
-			if err := m.apply(ctx, tx, func(piece) error { return nil }); err != nil {
+			if err := m.apply(ctx, tx, func(sqlite.Piece) error { return nil }); err != nil {
 				return err
 			}
 		}
@@ -135,9 +135,9 @@ func (m Migration) judge(ctx context.Context, tx *sqlite.Tx, before schema) erro
 		return err
 	}
 	known := before.losses(now) // by migrations that said so
-	blame := map[string]piece{}
+	blame := map[string]sqlite.Piece{}
 	var lost []string
-	err = m.apply(ctx, tx, func(p piece) error {
+	err = m.apply(ctx, tx, func(p sqlite.Piece) error {
 		if now, err = readSchema(tx); err != nil {
 			return err
 		}
@@ -158,12 +158,12 @@ func (m Migration) judge(ctx context.Context, tx *sqlite.Tx, before schema) erro
 }
 
 // place is where a statement begins, as errors name it: "0001_begin.sql:3".
-func (m Migration) place(p piece) string { return m.Name + ":" + strconv.Itoa(p.line) }
+func (m Migration) place(p sqlite.Piece) string { return m.Name + ":" + strconv.Itoa(p.Line) }
 
 // apply runs the statements of a migration and records it.
-func (m Migration) apply(ctx context.Context, tx *sqlite.Tx, after func(piece) error) error {
+func (m Migration) apply(ctx context.Context, tx *sqlite.Tx, after func(sqlite.Piece) error) error {
 	for _, p := range m.statements {
-		if _, err := tx.Guest().Exec(p.text); err != nil {
+		if _, err := tx.Guest().Exec(p.Text); err != nil {
 			return fault.Wrap(fault.KindOf(guestFault(ctx, err)), err, "%s", m.place(p)).WithSubject(m.place(p))
 		}
 		if err := after(p); err != nil {
@@ -256,7 +256,7 @@ func readMigration(files fs.FS, name string) (m Migration, err error) {
 	if up := gooseUp.FindStringIndex(text); up != nil { // lines are counted from the begin of the file
 		text = strings.Repeat("\n", strings.Count(text[:up[1]], "\n")) + text[up[1]:]
 	}
-	m.statements = split(text)
+	m.statements = sqlite.Split(text)
 	return m, err
 }
 

@@ -1,7 +1,6 @@
 package storage_test
 
 import (
-	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -133,39 +132,4 @@ func TestMigrationsAreJudged(t *testing.T) {
 			}
 		})
 	}
-}
-
-// A script is cut where SQLite would end its statements.
-func TestSplit(t *testing.T) {
-	for script, want := range map[string][]string{
-		"":                          nil,
-		" ; ;; -- nothing\n/* ; */": nil,
-		"a;b":                       {"a;", "b"},
-		"a ';' \";\" [;] `;` 'it''s;' --;\n /*;*/ b; c":                                     {"a ';' \";\" [;] `;` 'it''s;' --;\n /*;*/ b;", "c"},
-		"create trigger t begin a; b; end; c":                                               {"create trigger t begin a; b; end;", "c"},
-		"CREATE TEMP TRIGGER IF NOT EXISTS t BEGIN SELECT CASE 1 WHEN 1 THEN 2 END; END; c": {"CREATE TEMP TRIGGER IF NOT EXISTS t BEGIN SELECT CASE 1 WHEN 1 THEN 2 END; END;", "c"},
-		"create table trigger_end (a); b":                                                   {"create table trigger_end (a);", "b"},
-		"'unfinished; b":                                                                    {"'unfinished; b"},
-	} {
-		got := storage.Split(script)
-		if fmt.Sprint(got) != fmt.Sprint(want) || len(got) != len(want) {
-			t.Errorf("%q: %q, want %q", script, got, want)
-		}
-	}
-}
-
-// No script is too strange to be cut, and nothing but space and comments is lost.
-func FuzzSplit(f *testing.F) {
-	f.Add("create trigger t begin a; end; b")
-	f.Add("'a;--\n/*")
-	f.Fuzz(func(t *testing.T, script string) {
-		rest := script
-		for _, piece := range storage.Split(script) {
-			_, after, found := strings.Cut(rest, piece)
-			if !found || piece == "" {
-				t.Fatalf("%q is not next in %q", piece, rest)
-			}
-			rest = after
-		}
-	})
 }

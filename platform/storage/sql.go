@@ -147,9 +147,9 @@ func (s *SQL) Exec(ctx context.Context, script string) (e Executed, err error) {
 }
 
 func execScript(ctx context.Context, tx *sqlite.Tx, script string) (count int, err error) {
-	for _, st := range split(script) {
-		if _, err := tx.Guest().Exec(st.text); err != nil {
-			return count, fault.Wrap(fault.KindOf(guestFault(ctx, err)), err, "line %d", st.line)
+	for _, st := range sqlite.Split(script) {
+		if _, err := tx.Guest().Exec(st.Text); err != nil {
+			return count, fault.Wrap(fault.KindOf(guestFault(ctx, err)), err, "line %d", st.Line)
 		}
 		count++
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"fmt"
 	"strings"
 	"time"
 
@@ -13,10 +12,7 @@ import (
 )
 
 // read runs a statement on a connection that cannot write.
-//
-// The driver makes times of text in columns declared DATE, DATETIME or TIMESTAMP,
-// and what was written is lost. A statement that returns such a column is asked
-// again around itself, where columns are expressions and have no declared type.
+// One that returns dates is asked again, undated.
 func (s *SQL) read(tx *sqlite.Tx, st Statement, most int) (Result, error) {
 	r, dated, err := query(tx, st.Query, st, most, true)
 	if err != nil {
@@ -26,23 +22,12 @@ func (s *SQL) read(tx *sqlite.Tx, st Statement, most int) (Result, error) {
 	if !dated {
 		return r, nil
 	}
-	again, _, err := query(tx, around(st.Query, len(r.Columns)), st, most, false)
+	again, _, err := query(tx, sqlite.Undated(st.Query, len(r.Columns)), st, most, false)
 	if err != nil && code(err)&0xff == codeError { // a comment behind its end, say
 		again, _, err = query(tx, st.Query, st, most, false)
 	}
 	again.Columns = r.Columns
 	return again, err
-}
-
-// around returns a query of the same rows and values.
-func around(query string, columns int) string {
-	var names, values []string
-	for i := range columns {
-		names = append(names, fmt.Sprint("c", i))
-		values = append(values, fmt.Sprint("+c", i))
-	}
-	return `WITH "the rows" (` + strings.Join(names, ", ") + ") AS (\n" + strings.TrimRight(query, "; \t\r\n") + "\n)" +
-		" SELECT " + strings.Join(values, ", ") + ` FROM "the rows"`
 }
 
 // write runs a statement on the connection that can, and counts what it did.
@@ -81,8 +66,8 @@ func query(tx *sqlite.Tx, text string, st Statement, most int, stop bool) (r Res
 	}
 	for _, t := range types {
 		r.Columns = append(r.Columns, t.Name())
-		dated = dated || isDate(t.DatabaseTypeName())
 	}
+	dated = sqlite.Dated(types)
 	if dated && stop {
 		return r, true, nil
 	}
@@ -119,10 +104,6 @@ func (r *Result) fill(rows *sql.Rows, types []*sql.ColumnType, most int) error {
 func tooLarge() error {
 	return fault.New(fault.Exhausted, "the result has more than %d rows or %d bytes", maxRows, maxAnswer).
 		WithHint("ask for less with LIMIT, and go on where it ended")
-}
-
-func isDate(declared string) bool {
-	return declared == "DATE" || declared == "DATETIME" || declared == "TIMESTAMP"
 }
 
 // value returns what SQLite has. Of a time, which only RETURNING leaves us, it makes

@@ -1,18 +1,18 @@
-package storage
+package sqlite
 
 import "strings"
 
-// piece is one statement of a script.
-type piece struct {
-	text string
-	line int // where it begins
+// Piece is one statement of a script.
+type Piece struct {
+	Text string
+	Line int // where it begins
 }
 
-// split cuts a script behind the semicolons that end a statement: not those in
+// Split cuts a script behind the semicolons that end a statement: not those in
 // strings, names, comments, or in the body of a trigger. It follows sqlite3_complete,
 // which https://sqlite.org/c3ref/complete.html describes.
-func split(script string) (all []piece) {
-	var now statement
+func Split(script string) (all []Piece) {
+	var now begun
 	begin := -1
 	for at := 0; at < len(script); {
 		end, kind := token(script, at)
@@ -20,7 +20,7 @@ func split(script string) (all []piece) {
 		case kind == ' ', kind == ';' && begin < 0:
 		case kind == ';' && !now.inTrigger():
 			all = append(all, pieceOf(script, begin, end))
-			begin, now = -1, statement{}
+			begin, now = -1, begun{}
 		default:
 			if begin < 0 {
 				begin = at
@@ -35,18 +35,18 @@ func split(script string) (all []piece) {
 	return all
 }
 
-func pieceOf(script string, begin, end int) piece {
-	return piece{script[begin:end], 1 + strings.Count(script[:begin], "\n")}
+func pieceOf(script string, begin, end int) Piece {
+	return Piece{script[begin:end], 1 + strings.Count(script[:begin], "\n")}
 }
 
-// statement is what is remembered of one to tell whether it is a trigger's, and
+// begun is what is remembered of a statement to tell whether it is a trigger's, and
 // whether that has ended.
-type statement struct {
+type begun struct {
 	head         []string // its first tokens
 	before, last string
 }
 
-func (s *statement) add(token string) {
+func (s *begun) add(token string) {
 	if len(s.head) < 4 { // EXPLAIN CREATE TEMP TRIGGER
 		s.head = append(s.head, token)
 	}
@@ -55,7 +55,7 @@ func (s *statement) add(token string) {
 
 // inTrigger reports whether the semicolon that comes now is inside CREATE TRIGGER
 // … ; END, and remembers it.
-func (s *statement) inTrigger() bool {
+func (s *begun) inTrigger() bool {
 	var words []string
 	for _, w := range s.head {
 		if w != "EXPLAIN" && w != "TEMP" && w != "TEMPORARY" {
