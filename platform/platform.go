@@ -150,17 +150,27 @@ func (p *Platform) Run(ctx context.Context, f Files) error {
 	defer tick.Stop()
 	defer time.AfterFunc(crashWindow, p.forgetStarts).Stop()
 	p.tidy(ctx, f, true) // what a crash left
+	p.tellHead(ctx)
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
 			noteTime(p.lock, p.Clock.Sure())
+			p.tellHead(ctx)
 			if err := p.sweep(p.Clock.Sure().Add(-tempAge)); err != nil {
 				p.log.Warn("temporary files stay", "component", "platform", "folder", p.Temp, "error", err)
 			}
 			p.tidy(ctx, f, false)
 		}
+	}
+}
+
+// tellHead logs the journal's newest entry: whoever keeps the log can tell later
+// that the journal was not cut short or written anew.
+func (p *Platform) tellHead(ctx context.Context) {
+	if h, err := p.Journal.Head(ctx); err == nil && h.Seq > 0 {
+		p.log.Info("the journal's head", "component", "platform", "seq", h.Seq, "hash", h.Hash)
 	}
 }
 

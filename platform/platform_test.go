@@ -65,7 +65,7 @@ func TestReopen(t *testing.T) {
 	if err != nil || g.Revision != "r1" || len(objects) != 1 {
 		t.Errorf("%+v, %v, %v", g, objects, err)
 	}
-	if err := p.Journal.Verify(t.Context()); err != nil {
+	if _, err := p.Journal.Verify(t.Context()); err != nil {
 		t.Error(err)
 	}
 }

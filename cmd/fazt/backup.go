@@ -175,7 +175,7 @@ func backupOps(n *node) []op.Op {
 			return n.backupVerify(ctx, in)
 		})),
 		downloadOp(n, op.Row{
-			Name: "backup download", Group: groupData, Summary: "take a backup elsewhere", Effect: op.Read, Since: "0.4.0",
+			Name: "backup download", Group: groupData, Summary: "take a backup elsewhere", Effect: op.Read, Audited: true, Since: "0.4.0",
 			Examples: []op.Example{{Command: "@prod backup download notes/20261123T100000Z -o notes.fazt"}}, Exits: map[int]string{6: "there is no such backup"},
 		}, func(_ context.Context, n *node, in backupDownloadIn, w io.Writer) error {
 			return n.backupDownload(in.Backup, w)

@@ -66,6 +66,9 @@ type blobGetIn struct {
 	outIn
 }
 
+// Note is the file that is read.
+func (in blobGetIn) Note() string { return in.Key }
+
 type blobPutIn struct {
 	storeIn
 	Key  string    `arg:"" help:"the file's key" json:"key"`
@@ -92,12 +95,12 @@ func (in blobDeleteIn) Spares() bool { return len(in.Keys) == 1 }
 func blobOps(n *node) []op.Op {
 	missing := map[int]string{6: "there is no such app, block or file"}
 	get := op.Row{
-		Name: "blob get", Group: groupData, Summary: "write a file of an app to standard output, or to a file here", Effect: op.Read, Since: "0.4.0",
+		Name: "blob get", Group: groupData, Summary: "write a file of an app to standard output, or to a file here", Effect: op.Read, Audited: true, Since: "0.4.0",
 		Examples: []op.Example{{Command: "blob get notes avatars/ana.png -o ana.png"}}, Exits: missing,
 	}
 	return []op.Op{
 		op.New(op.Row{
-			Name: "blob list", Group: groupData, Summary: "list the files that an app keeps", Effect: op.Read, Since: "0.4.0",
+			Name: "blob list", Group: groupData, Summary: "list the files that an app keeps", Effect: op.Read, Audited: true, Since: "0.4.0",
 			Examples: []op.Example{{Command: "blob list notes --prefix avatars/"}, {Command: "blob list notes --folders"}}, Exits: missing,
 		}, on(n, func(ctx context.Context, n *node, in blobListIn) (blobListOut, error) { return n.blobList(ctx, in) })),
 		downloadOp(n, get, func(ctx context.Context, n *node, in blobGetIn, w io.Writer) error { return n.blobGet(ctx, in, w) }),

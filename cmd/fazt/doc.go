@@ -52,6 +52,9 @@ type docFindIn struct {
 	Cursor     string   `placeholder:"TEXT" help:"go on where the page before ended" json:"cursor"`
 }
 
+// Note is where they are looked for, and how.
+func (in docFindIn) Note() string { return strings.TrimSpace(in.Collection + " " + in.Filter) }
+
 // docView is a document.
 type docView struct {
 	ID      string          `json:"id"`
@@ -85,6 +88,9 @@ type docGetIn struct {
 	ID         string `arg:"" name:"id" help:"the document's _id" json:"id"`
 }
 
+// Note is the document that is read.
+func (in docGetIn) Note() string { return in.Collection + " " + in.ID }
+
 type docGetOut struct{ docView }
 
 // WriteText prints the document over several lines.
@@ -105,13 +111,13 @@ func docOps(n *node) []op.Op {
 			Examples: []op.Example{{Command: "doc list notes"}}, Exits: missing,
 		}, on(n, func(ctx context.Context, n *node, in docListIn) (docListOut, error) { return n.docList(ctx, in.App) })),
 		op.New(op.Row{
-			Name: "doc find", Group: groupData, Summary: "find documents of an app", Effect: op.Read, Since: "0.4.0",
+			Name: "doc find", Group: groupData, Summary: "find documents of an app", Effect: op.Read, Audited: true, Since: "0.4.0",
 			Detail:   "Unlike the app's own code it may look at every document, so mind a large collection without an index.",
 			Examples: []op.Example{{Command: "doc find notes page --filter '{\"tags\": \"draft\"}' --sort=-_updated"}, {Command: "@prod doc find notes page --user ana --json"}},
 			Exits:    map[int]string{3: "the filter cannot be read", 6: "there is no such app or block"},
 		}, on(n, func(ctx context.Context, n *node, in docFindIn) (docFindOut, error) { return n.docFind(ctx, in) })),
 		op.New(op.Row{
-			Name: "doc get", Group: groupData, Summary: "print one document of an app", Effect: op.Read, Since: "0.4.0",
+			Name: "doc get", Group: groupData, Summary: "print one document of an app", Effect: op.Read, Audited: true, Since: "0.4.0",
 			Examples: []op.Example{{Command: "doc get notes page welcome"}}, Exits: missing,
 		}, on(n, func(ctx context.Context, n *node, in docGetIn) (docGetOut, error) { return n.docGet(ctx, in) })),
 	}

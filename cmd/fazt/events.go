@@ -15,7 +15,7 @@ import (
 type eventsIn struct {
 	Follow bool   `help:"go on with what happens from now on" json:"follow"`
 	Since  string `placeholder:"1h" help:"from this long ago, or from this time on (2026-11-22T10:00:00Z)" json:"since"`
-	Type   string `placeholder:"ACTION" help:"only what was done so: sync, apply, rollback, pause" json:"type"`
+	Type   string `placeholder:"ACTION" help:"only what was done so: sync, apply, rollback, pause, read" json:"type"`
 	Actor  string `placeholder:"WHO" help:"only what they did: local:1000, token:ci, loop" json:"actor"`
 	Limit  int    `default:"50" help:"how many of the past, the newest ones" json:"limit"`
 }
@@ -44,9 +44,13 @@ func (e eventView) summary() string {
 		Generation uint64 `json:"generation"`
 		Problem    string `json:"problem"`
 		Reason     string `json:"reason"`
+		actDetail
 	}
 	if json.Unmarshal(e.Detail, &d) != nil {
 		return e.Target
+	}
+	if d.actDetail != (actDetail{}) {
+		return strings.Join(strings.Fields(e.Target+": "+d.Command+" "+d.Note), " ")
 	}
 	var words []string
 	for _, word := range []string{short(d.Revision), d.Problem, d.Reason} {
@@ -66,7 +70,7 @@ const eventsPage = 1000
 func eventOps(n *node) []op.Op {
 	row := op.Row{
 		Name: "events", Group: groupLook, Summary: "show what happened on a node, and who did it", Effect: op.Read, Since: "0.2.0",
-		Detail:   "The journal, oldest first: every pass that changed something or found something new, every command that changes something.",
+		Detail:   "The journal, oldest first: every pass that changed something or found something new, every command that changes something, and as `read` every one that shows what apps keep.",
 		Examples: []op.Example{{Command: "events --since 1h"}, {Command: "@prod events --follow --json", Note: "a line for each, as it happens"}},
 	}
 	if n == nil {

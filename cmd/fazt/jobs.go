@@ -61,6 +61,9 @@ type queuePeekIn struct {
 	After int64  `placeholder:"ID" help:"go on behind this job" json:"after"`
 }
 
+// Note is the queue that is looked at.
+func (in queuePeekIn) Note() string { return in.Queue }
+
 // jobView is a job that is looked at.
 type jobView struct {
 	ID       int64     `json:"id"`
@@ -123,7 +126,7 @@ func queueOps(n *node) []op.Op {
 			Examples: []op.Example{{Command: "queue list notes"}}, Exits: missing,
 		}, on(n, func(ctx context.Context, n *node, in jobsIn) (queueListOut, error) { return n.queueList(ctx, in.App) })),
 		op.New(op.Row{
-			Name: "queue peek", Group: groupData, Summary: "look at the jobs of a queue, those that failed first of all", Effect: op.Read, Since: "0.4.0",
+			Name: "queue peek", Group: groupData, Summary: "look at the jobs of a queue, those that failed first of all", Effect: op.Read, Audited: true, Since: "0.4.0",
 			Examples: []op.Example{{Command: "queue peek notes thumbnails"}, {Command: "queue peek notes thumbnails --only all --json"}}, Exits: missing,
 		}, on(n, func(ctx context.Context, n *node, in queuePeekIn) (queuePeekOut, error) { return n.queuePeek(ctx, in) })),
 		op.New(op.Row{

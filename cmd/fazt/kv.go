@@ -54,6 +54,9 @@ type kvKeyIn struct {
 	Key string `arg:"" help:"the key" json:"key"`
 }
 
+// Note is the key that is read.
+func (in kvKeyIn) Note() string { return in.Key }
+
 type kvGetOut struct {
 	keyView
 	Value bytesView `json:"value"`
@@ -104,11 +107,11 @@ func kvOps(n *node) []op.Op {
 	missing := map[int]string{6: "there is no such app, block or key"}
 	return []op.Op{
 		op.New(op.Row{
-			Name: "kv list", Group: groupData, Summary: "list the keys of an app", Effect: op.Read, Since: "0.4.0",
+			Name: "kv list", Group: groupData, Summary: "list the keys of an app", Effect: op.Read, Audited: true, Since: "0.4.0",
 			Examples: []op.Example{{Command: "kv list notes --prefix session:"}, {Command: "@prod kv list notes --user ana"}}, Exits: missing,
 		}, on(n, func(ctx context.Context, n *node, in kvListIn) (kvListOut, error) { return n.kvList(ctx, in) })),
 		op.New(op.Row{
-			Name: "kv get", Group: groupData, Summary: "print what a key stands for", Effect: op.Read, Since: "0.4.0",
+			Name: "kv get", Group: groupData, Summary: "print what a key stands for", Effect: op.Read, Audited: true, Since: "0.4.0",
 			Examples: []op.Example{{Command: "kv get notes motd"}}, Exits: missing,
 		}, on(n, func(ctx context.Context, n *node, in kvKeyIn) (kvGetOut, error) { return n.kvGet(ctx, in) })),
 		op.New(op.Row{

@@ -72,7 +72,9 @@ func (p *program) run(ctx context.Context, args []string) int {
 	case call.Globals.Help:
 		return p.help(ctx, call)
 	}
-	call.In = fromHere(call.In)
+	if call.In, err = p.readQuery(fromHere(call.In)); err != nil {
+		return p.fail(call, err)
+	}
 	client, err := p.answerer(ctx, call)
 	if err != nil {
 		return p.fail(call, err)
@@ -166,6 +168,7 @@ func (p *program) perform(ctx context.Context, client *op.Client, call op.Call) 
 	if exit != 0 {
 		return exit
 	}
+	p.tellCut(call, reply)
 	var opened appOpenOut
 	if call.Op.Row().Name == "app open" && reply.Decode(&opened) == nil && op.IsTerminal(p.stdout) && !call.Globals.JSON {
 		openBrowser(opened.URL)

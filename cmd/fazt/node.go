@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -17,7 +16,6 @@ import (
 	"github.com/fazt-sh/fazt/platform"
 	"github.com/fazt-sh/fazt/platform/applog"
 	"github.com/fazt-sh/fazt/platform/fault"
-	"github.com/fazt-sh/fazt/platform/journal"
 	"github.com/fazt-sh/fazt/platform/op"
 	"github.com/fazt-sh/fazt/platform/script"
 	"github.com/fazt-sh/fazt/platform/secret"
@@ -75,6 +73,7 @@ type node struct {
 	shelf    *shelf           // backups
 	identity *secret.Identity // opens secrets; nil where the node has no key it can read
 	newKey   bool             // it was made at this start
+	console  *sqlite.Console  // answers queries
 	control  *control
 	table    op.Table
 	actor    string // who this process acts as
@@ -97,6 +96,7 @@ func openNode(ctx context.Context, cfg nodeConfig) (_ *node, err error) {
 	n.code = start(context.WithoutCancel(ctx), n.scripts.Run) // what was published has code that must run at once
 	n.openIdentity()
 	n.shelf = newShelf(n.ground.Dir)
+	n.console = sqlite.NewConsole(sqlite.Bounds{})
 	n.safe = newSafety(n.ground.Crashes(), cfg.dev || cfg.unsafe)
 	if err = n.openCerts(); err != nil {
 		return nil, err
@@ -301,24 +301,4 @@ func (s staged) Faults() []reconcile.AppFault {
 		faults = append(faults, reconcile.AppFault{Addr: f.Addr, Err: f.Err})
 	}
 	return faults
-}
-
-// audit records a command that changes something. The loop journals what
-// becomes of it.
-func (n *node) audit(ctx context.Context, actor string, row op.Row, target string, exit int, err error) {
-	e := journal.Entry{Time: time.Now(), Actor: actor, Action: row.Name, Target: target, Outcome: "ok"}
-	switch {
-	case err != nil:
-		e.Outcome = string(fault.KindOf(err))
-	case exit != 0:
-		e.Outcome = fmt.Sprintf("exit %d", exit)
-	}
-	err = n.ground.DB.Write(context.WithoutCancel(ctx), func(tx *sqlite.Tx) error {
-		_, err := n.ground.Journal.Append(tx, e)
-		return err
-	})
-	n.ground.Journal.Announce()
-	if err != nil {
-		n.cfg.log.Error("a command was not journalled", "action", row.Name, "actor", actor, "error", err)
-	}
 }

@@ -33,6 +33,7 @@ type statusOut struct {
 	Certificates []certView    `json:"certificates,omitempty"`
 	Backups      *backupStatus `json:"backups,omitempty"` // where apps keep data
 	Traffic      trafficView   `json:"traffic"`
+	Journal      headView      `json:"journal"` // its head, to be kept elsewhere
 }
 
 // WriteText is the page an operator reads first: where from, how far, what is
@@ -312,7 +313,9 @@ func (n *node) status(ctx context.Context) (statusOut, error) {
 	out.Aside = n.ground.Aside()
 	backups, failed := n.backupsNow(ctx)
 	out.Backups = backups
-	return out, errors.Join(err, failed)
+	head, unread := n.head(ctx)
+	out.Journal = head
+	return out, errors.Join(err, failed, unread)
 }
 
 func (n *node) sync(ctx context.Context, in syncIn) (syncOut, error) {

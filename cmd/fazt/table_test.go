@@ -207,6 +207,7 @@ func (r *rig) arguments() map[string][]string {
 		"doc list": {"notes"}, "doc find": {"notes", "page"}, "doc get": {"notes", "page", "one"},
 		"blob list": {"notes"}, "blob get": {"notes", "file"}, "blob put": {"notes", "other", filepath.Join(r.site, "fazt.hcl")}, "blob delete": {"notes", "other"},
 		"queue list": {"notes"}, "queue peek": {"notes", "WORK"}, "queue retry": {"notes", "WORK"}, "queue purge": {"notes", "WORK", "--confirm", "notes"},
+		"sql":       {"SELECT 1"},
 		"cron list": {"notes"}, "cron run": {"notes", "digest"},
 		"backup create": {"notes"}, "backup verify": {"notes/latest"}, "backup download": {"notes/latest"}, "backup remove": {"notes/20200101T000000Z", "--confirm", "notes/20200101T000000Z"},
 		"restore": {"notes/latest", "--app", "notes", "--confirm", "notes"}, "app export": {"notes"}, "app import": {filepath.Join(r.site, "fazt.hcl")},

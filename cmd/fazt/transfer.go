@@ -27,7 +27,7 @@ type appImportIn struct {
 func transferOps(n *node) []op.Op {
 	return []op.Op{
 		downloadOp(n, op.Row{
-			Name: "app export", Group: groupData, Summary: "write an app to one file: files, program, declaration, data", Effect: op.Read, Since: "0.4.0",
+			Name: "app export", Group: groupData, Summary: "write an app to one file: files, program, declaration, data", Effect: op.Read, Audited: true, Since: "0.4.0",
 			Detail:   "All that another node needs to serve it, but for the values of secrets, which it declares itself. What git has of it is not in it.",
 			Examples: []op.Example{{Command: "@prod app export notes -o notes.fazt"}}, Exits: map[int]string{6: "there is no such app", 8: "the disk is too full"},
 		}, func(ctx context.Context, n *node, in appExportIn, w io.Writer) error {

@@ -23,10 +23,9 @@ type HandlerConfig struct {
 	Access func(r *http.Request) (actor string, err error)
 	// Allow refuses an actor a row with a Forbidden fault. Nil allows all.
 	Allow func(actor string, row Row) error
-	// Audit records what an actor did, or was refused, with a row that changes or
-	// destroys, unless it was a dry run. target is the object's name, exit the
-	// answer's code where there is no error. It is called before the answer ends.
-	Audit func(ctx context.Context, actor string, row Row, target string, exit int, err error)
+	// Audit records what changes or destroys, and reads that are Audited. It is
+	// called before the answer ends.
+	Audit func(ctx context.Context, act Act)
 
 	TempDir string                   // where large folders wait while their operation runs; empty is the system's
 	Version string                   // of this node, "0.1.0"
@@ -188,30 +187,27 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, o *operation, ac
 		return
 	}
 	if err := h.admit(r, o, actor); err != nil {
-		h.audit(r.Context(), actor, o, "", nil, err)
+		h.audit(r.Context(), actor, o, reflect.Value{}, nil, err)
 		h.refuse(w, o, err)
 		return
 	}
 	in, cleanup, err := h.input(w, r, o)
 	defer cleanup()
-	target := o.object().text(in)
 	if err == nil {
 		err = o.confirmed(in)
 	}
 	if err != nil {
-		h.audit(r.Context(), actor, o, target, nil, err)
+		h.audit(r.Context(), actor, o, in, nil, err)
 		h.refuse(w, o, err)
 		return
 	}
 	ctx := WithActor(r.Context(), actor)
 	if o.stream {
-		h.stream(w, r.WithContext(ctx), o, in, target)
+		h.stream(w, r.WithContext(ctx), o, in)
 		return
 	}
 	out, err := h.run(ctx, o, in, nil)
-	if dry, is := in.Interface().(DryRunner); !is || !dry.DryRun() {
-		h.audit(ctx, actor, o, target, out, err)
-	}
+	h.audit(ctx, actor, o, in, out, err)
 	if err == nil {
 		err = document(w, http.StatusOK, exitCode(out), out)
 	}
@@ -286,22 +282,33 @@ func (h *Handler) run(ctx context.Context, o *operation, in reflect.Value, emit 
 	return o.run(ctx, in.Interface(), emit)
 }
 
-func (h *Handler) audit(ctx context.Context, actor string, o *operation, target string, out any, err error) {
-	if h.c.Audit != nil && o.row.Effect != Read {
-		h.c.Audit(context.WithoutCancel(ctx), actor, o.row, target, exitCode(out), err)
+// audit records an act. in is the zero Value where nothing of it was read.
+func (h *Handler) audit(ctx context.Context, actor string, o *operation, in reflect.Value, out any, err error) {
+	act := Act{Actor: actor, Row: o.row, Read: o.row.Effect == Read, Exit: exitCode(out), Err: err}
+	if in.IsValid() {
+		act.Target = o.object().text(in)
+		if dry, is := in.Interface().(DryRunner); is && dry.DryRun() {
+			act.Read = true
+		}
+		if n, is := in.Interface().(Noter); is {
+			act.Note = n.Note()
+		}
+	}
+	if h.c.Audit != nil && (!act.Read || o.row.Audited) {
+		h.c.Audit(context.WithoutCancel(ctx), act)
 	}
 }
 
 // stream runs an operation that answers with items. The first line leaves before
 // the operation starts, so a caller knows at once that it is heard.
-func (h *Handler) stream(w http.ResponseWriter, r *http.Request, o *operation, in reflect.Value, target string) {
+func (h *Handler) stream(w http.ResponseWriter, r *http.Request, o *operation, in reflect.Value) {
 	s := &stream{w: w, version: h.c.Version}
 	s.begin(http.StatusOK)
 	if r.Method == http.MethodHead {
 		return
 	}
 	_, err := h.run(r.Context(), o, in, s.emit)
-	h.audit(r.Context(), ActorFrom(r.Context()), o, target, nil, err)
+	h.audit(r.Context(), ActorFrom(r.Context()), o, in, nil, err)
 	if err != nil {
 		f := h.failure(r.Context(), o, err)
 		s.end(result(f, f.Error.Exit))

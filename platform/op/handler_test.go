@@ -240,20 +240,25 @@ func TestStrangersAreTurnedAwayBeforeTheirBodyIsRead(t *testing.T) {
 
 // moveIn asks for changes, or only to see them.
 type moveIn struct {
-	Changes int  `json:"changes" help:"how many"`
-	Plan    bool `json:"plan" help:"show them, change nothing"`
+	App     string `arg:"" optional:"" json:"app" help:"which"`
+	Changes int    `json:"changes" help:"how many"`
+	Plan    bool   `json:"plan" help:"show them, change nothing"`
 }
 
 func (in moveIn) DryRun() bool { return in.Plan }
 
+func (in moveIn) Note() string { return fmt.Sprint("by ", in.Changes) }
+
 func TestAuditSeesWhatChanges(t *testing.T) {
 	var got []string
 	table := append(sample(nil), op.New(op.Row{Name: "app move", Summary: "move apps", Effect: op.Change},
-		func(_ context.Context, in moveIn) (codeOut, error) { return codeOut{in.Changes}, nil }))
+		func(_ context.Context, in moveIn) (codeOut, error) { return codeOut{in.Changes}, nil }),
+		op.New(op.Row{Name: "app peek", Summary: "look", Effect: op.Read, Audited: true},
+			func(_ context.Context, in moveIn) (codeOut, error) { return codeOut{}, nil }))
 	h := op.NewHandler(table, op.HandlerConfig{
 		Access: func(*http.Request) (string, error) { return "local:1000", nil },
-		Audit: func(_ context.Context, actor string, row op.Row, target string, exit int, err error) {
-			got = append(got, fmt.Sprintf("%s %s %s %d %v", actor, row.Name, target, exit, err))
+		Audit: func(_ context.Context, a op.Act) {
+			got = append(got, fmt.Sprintf("%s %s %v %q %q %d %v", a.Actor, a.Row.Name, a.Read, a.Target, a.Note, a.Exit, a.Err))
 		},
 	})
 	post(t, h, "/v1/app/list", `{}`)
@@ -262,11 +267,13 @@ func TestAuditSeesWhatChanges(t *testing.T) {
 	post(t, h, "/v1/fail", `{"how":"plain"}`)
 	post(t, h, "/v1/app/move", `{"changes":3}`)
 	post(t, h, "/v1/app/move", `{"changes":3,"plan":true}`)
+	post(t, h, "/v1/app/peek", `{"app":"notes"}`)
 	want := []string{
-		"local:1000 app remove notes 0 <nil>",
-		`local:1000 app remove notes 0 "app remove" would destroy "notes" and is not confirmed`,
-		"local:1000 fail plain 0 the lock is held",
-		"local:1000 app move  2 <nil>",
+		`local:1000 app remove false "notes" "" 0 <nil>`,
+		`local:1000 app remove false "notes" "" 0 "app remove" would destroy "notes" and is not confirmed`,
+		`local:1000 fail false "plain" "" 0 the lock is held`,
+		`local:1000 app move false "" "by 3" 2 <nil>`,
+		`local:1000 app peek true "notes" "by 0" 0 <nil>`,
 	}
 	if strings.Join(got, "\n") != strings.Join(want, "\n") {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))

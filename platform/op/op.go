@@ -42,6 +42,7 @@ type Row struct {
 	Detail   string         // paragraphs for help and reference; may be empty
 	Group    string         // heading in the help of the whole table; empty groups by the first word
 	Effect   Effect         // Read, Change or Destroy
+	Audited  bool           // of a Read: it shows what apps keep, and is recorded too
 	Offline  bool           // may run without a node, in the process of the command
 	Local    bool           // a verb of this machine: takes no @peer, is in no API; see Table.Here
 	Since    string         // first version that has it: "0.1.0"
@@ -206,8 +207,8 @@ type Exiter interface {
 	Exit() int
 }
 
-// DryRunner is an input that may ask for nothing to be changed: that is no change
-// to audit.
+// DryRunner is an input that may ask for nothing to be changed: that is recorded
+// like a Read.
 type DryRunner interface {
 	DryRun() bool
 }
@@ -216,6 +217,22 @@ type DryRunner interface {
 // confirmation is asked for.
 type Sparer interface {
 	Spares() bool
+}
+
+// Noter is an input that has more to say for the record than the object's name.
+type Noter interface {
+	Note() string
+}
+
+// Act is what an actor did with a row, or was refused.
+type Act struct {
+	Actor  string
+	Row    Row
+	Read   bool   // nothing was to be changed
+	Target string // the object's name
+	Note   string // of a Noter
+	Exit   int    // the answer's code where there is no error
+	Err    error
 }
 
 type actorKey struct{}

@@ -245,8 +245,10 @@ func (c *Console) verdict(ctx context.Context, d *DB, l *lens, err error) error 
 		return fault.New(fault.Exhausted, "the query was ended at its deadline of %s", c.bounds.Deadline).WithHint("ask for less, with WHERE and LIMIT, or by an index")
 	case ctx.Err() != nil:
 		return err
-	case code == lib.SQLITE_AUTH || code == lib.SQLITE_READONLY || code == lib.SQLITE_PERM || l.denied:
-		return fault.Wrap(fault.Forbidden, err, "a query may read %s and nothing else", name).WithHint("fazt sql --write changes the tables of an app")
+	case code == lib.SQLITE_AUTH || code == lib.SQLITE_READONLY || code == lib.SQLITE_PERM:
+		return fault.New(fault.Forbidden, "a query may read %s and nothing else", name).WithHint("fazt sql --write changes the tables of an app")
+	case l.denied: // SQLite says what it was
+		return fault.Wrap(fault.Forbidden, err, "a query may read %s and nothing else", name)
 	case code == lib.SQLITE_TOOBIG:
 		return fault.Wrap(fault.Exhausted, err, "a value has more than %d bytes", largestRead).WithHint("leave that column out; octet_length() tells its size")
 	}

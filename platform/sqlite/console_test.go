@@ -84,7 +84,7 @@ func TestAskReturnsWhatIsThere(t *testing.T) {
 		`SELECT count(*) FROM person`:                                                                       "[[1]]",
 		`SELECT name FROM names`:                                                                            "[[asha]]",
 		`SELECT count(*) FROM sqlite_schema WHERE sql LIKE '%token%'`:                                       "[[2]]",
-		`SELECT 'a;b' /* ; */`: "[[a;b]]",
+		`SELECT 'a;b' /* ; */`:                                                                              "[[a;b]]",
 	} {
 		if a, err := ask(t, c, d, query); err != nil || fmt.Sprint(a.Rows) != want {
 			t.Errorf("%s: %v, %v", query, a.Rows, err)
