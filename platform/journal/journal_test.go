@@ -18,7 +18,12 @@ import (
 
 func open(t *testing.T) (*sqlite.DB, *journal.Journal) {
 	t.Helper()
-	db, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "node.db"), sqlite.Options{})
+	return openAt(t, filepath.Join(t.TempDir(), "node.db"))
+}
+
+func openAt(t *testing.T, path string) (*sqlite.DB, *journal.Journal) {
+	t.Helper()
+	db, err := sqlite.Open(t.Context(), path, sqlite.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -170,13 +175,18 @@ func TestVerify(t *testing.T) {
 		"truncate": {[]string{`DELETE FROM journal WHERE seq > 8`}, "entry 9 is missing"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			db, j := open(t)
+			path := filepath.Join(t.TempDir(), "node.db")
+			db, j := openAt(t, path)
 			add(t, db, j, numbered(10)...)
 			head, err := j.Head(t.Context())
 			if err != nil {
 				t.Fatal(err)
 			}
-			tamper(t, db, append(unguard, c.tamper...)...)
+			db.Close()
+			stranger, _ := openAt(t, path) // somebody with the file, while no node has it
+			tamper(t, stranger, append(unguard, c.tamper...)...)
+			stranger.Close()
+			_, j = openAt(t, path)
 			_, err = j.Verify(t.Context(), head)
 			if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
 				t.Errorf("verify says %v, want %q", err, c.want)
