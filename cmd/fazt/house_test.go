@@ -58,6 +58,7 @@ var mayImport = map[string]struct {
 
 	"platform/script/web": {[]string{"platform/fault"}, "it computes, and knows neither engine nor app"},
 	"platform/secret":     {[]string{"platform/fault"}, "it knows envelopes, not where they stand"},
+	"platform/rule":       {[]string{"platform/fault"}, "it knows plain values, not the language that rules are written in"},
 	"platform/egress":     {[]string{"platform/fault"}, "it knows hosts and addresses, not who asks"},
 }
 
