@@ -14,11 +14,12 @@ func TestWithEndOf(t *testing.T) {
 			return App{
 				Content: "www", Hosts: []string{"a.example.com"}, Spa: rapid.Bool().Draw(t, label+" spa"),
 				Protect: rapid.Bool().Draw(t, label+" protect"), OnRemove: rapid.SampledFrom([]OnRemove{"", Delete, Forget}).Draw(t, label+" end"),
+				Access: rapid.SampledFrom([][]Access{nil, {{Allow: []string{"role:owner"}}}, {{Path: "/a", Allow: []string{}}}}).Draw(t, label+" access"),
 			}
 		}
 		a, b := app("mine"), app("theirs")
 		want := a
-		want.Protect, want.OnRemove = b.Protect, b.OnRemove
+		want.Protect, want.OnRemove, want.Access = b.Protect, b.OnRemove, b.Access
 		object := func(a App) Object { return Schema{}.newObject("app.a", KindApp, a) }
 		got, whole := object(a).WithEndOf(object(b)), object(want)
 		if got.Digest != whole.Digest || string(got.Spec) != string(whole.Spec) || got.Immutable != whole.Immutable {
