@@ -30,6 +30,7 @@ func TestFailuresOfCode(t *testing.T) {
 		status       int
 	}{
 		{failure{503, "limit_cpu", ""}, "application/json", `"code":"limit_cpu"`, 503},
+		{failure{507, "disk_full", ""}, "application/json", `{"error":{"kind":"unavailable","code":"disk_full"`, 507},
 		{failure{500, "exception", ""}, "application/json", `"ref":"req-1"`, 500},
 		{failure{503, "limit_cpu", ""}, "text/html", "<code>limit_cpu</code>", 503},
 		{failure{500, "exception", ""}, "text/html", "Reference req-1", 500},

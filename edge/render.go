@@ -117,7 +117,7 @@ func kindOf(err error, status int) fault.Kind {
 		return kind
 	case status == http.StatusNotFound:
 		return fault.NotFound
-	case status == http.StatusServiceUnavailable:
+	case status == http.StatusServiceUnavailable, status == http.StatusInsufficientStorage:
 		return fault.Unavailable
 	case status == http.StatusTooManyRequests, status == http.StatusRequestEntityTooLarge:
 		return fault.Exhausted
@@ -156,6 +156,8 @@ func wording(status int) (title, sentence string) {
 		return "Too many requests", "Please wait a moment and try again."
 	case http.StatusServiceUnavailable:
 		return "Not available", "There is nothing to show here right now. Please try again in a moment."
+	case http.StatusInsufficientStorage:
+		return "No room", "There is no room to keep anything at the moment. Please try again later."
 	case http.StatusInternalServerError:
 		return "Something went wrong", "The server could not answer this request. It has been noted."
 	default:

@@ -25,12 +25,12 @@ type Failure struct {
 const statusGone = 499
 
 // Status is the HTTP status to answer with: 500 for a fault in the program or
-// below it, 503 for a limit and where no program was free, 413 for the limit of
+// below it, 507 where it let a full disk be the end of it, 503 for a limit and where no program was free, 413 for the limit of
 // the request's body, 499 where nobody waits for the answer any more.
 func (f *Failure) Status() int { return f.status }
 
 // Code is what machines read: "limit_cpu" and the other limits, "exception",
-// "unavailable", "internal", "gone".
+// "disk_full", "unavailable", "internal", "gone".
 func (f *Failure) Code() string { return f.code }
 
 // Reference names the request to the visitor and in the log.
@@ -57,6 +57,9 @@ func (h *Handler) failure(r *http.Request, v Visitor, b script.Bindings, err err
 		return f
 	case isException:
 		f.code = "exception"
+		if thrown.Code == fault.CodeDiskFull {
+			f.code, f.status = thrown.Code, http.StatusInsufficientStorage
+		}
 		f.tell(b, thrown.Trace())
 		if h.options.Dev != nil {
 			f.detail = strings.Replace(thrown.Trace(), "\n    at ", "\n"+h.options.Dev.Excerpt(thrown.Stack)+"\n    at ", 1)

@@ -283,6 +283,7 @@ func TestFailures(t *testing.T) {
 		logged string
 	}{
 		{thrown, 500, "exception req-1 \n", "error req-1 TypeError: secret detail\n    at fetch (src/api.ts:3:9)\n"},
+		{&script.Exception{Name: "Error", Message: "no room left", Code: fault.CodeDiskFull}, 507, "disk_full req-1 \n", "error req-1 Error: no room left\n"},
 		{full, 503, "limit_cpu req-1 \n", "error req-1 limit_cpu: secret: used 2s of cpu\n"},
 		{fault.Wrap(fault.Exhausted, full, "call"), 503, "limit_cpu req-1 \n", "error req-1 limit_cpu: call: secret: used 2s of cpu\n"},
 		{fault.New(fault.Unavailable, "no free vm"), 503, "unavailable req-1 \n", ""},

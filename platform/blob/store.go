@@ -217,7 +217,7 @@ func diskFault(err error, format string, args ...any) error {
 	case errors.Is(err, fs.ErrNotExist):
 		return fault.Wrap(fault.NotFound, err, format, args...)
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
-		return fault.Wrap(fault.Exhausted, err, format, args...).WithHint("free space on the disk of the state folder")
+		return fault.Wrap(fault.Exhausted, err, format, args...).WithCode(fault.CodeDiskFull).WithHint("free space on the disk of the state folder")
 	default:
 		return fault.Wrap(fault.Unavailable, err, format, args...)
 	}

@@ -86,6 +86,20 @@ func (e *Error) Error() string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
+// CodeDiskFull is the code of what failed because the disk has no room: whoever
+// asked hears that, and may ask again once there is some.
+const CodeDiskFull = "disk_full"
+
+// CodeOf returns the first code in err's chain, empty if there is none.
+func CodeOf(err error) string {
+	for e := (*Error)(nil); err != nil && errors.As(err, &e); err = e.Err {
+		if e.Code != "" {
+			return e.Code
+		}
+	}
+	return ""
+}
+
 // KindOf returns the kind of the outermost classed error in err's chain, and
 // Internal if there is none. KindOf(nil) is empty.
 func KindOf(err error) Kind {

@@ -148,7 +148,8 @@ function failure(error) {
     let stack = `${error.stack ?? ""}`;
     for (let e = error.cause, i = 0; e instanceof Error && i < 5; e = e.cause, i++) stack += `caused by ${e.name}: ${e.message}\n${e.stack}`;
     const hint = typeof error.hint === "string" ? error.hint : undefined;
-    return { name: `${error.name ?? "Error"}`, message: `${error.message ?? web.format([error])}`, stack, hint };
+    const code = typeof error.code === "string" ? error.code : undefined;
+    return { name: `${error.name ?? "Error"}`, message: `${error.message ?? web.format([error])}`, stack, hint, code };
   } catch {
     return { name: "Error", message: "something was thrown that cannot be shown" };
   }

@@ -32,6 +32,7 @@ type failure struct {
 	Message string `json:"message,omitempty"`
 	Stack   string `json:"stack,omitempty"`
 	Hint    string `json:"hint,omitempty"`
+	Code    string `json:"code,omitempty"`
 	Refused string `json:"refused,omitempty"` // the module has no shape that we know; says what to change
 	Lost    bool   `json:"lost,omitempty"`    // it was stopped because of something else
 	Busy    bool   `json:"busy,omitempty"`    // it was never begun
@@ -64,7 +65,7 @@ func (f failure) err(b Bounds, traces *trace) error {
 	case f.Lost:
 		return errLost
 	}
-	return &Exception{Name: f.Name, Message: f.Message, Stack: traces.mapped(f.Stack), Hint: f.Hint}
+	return &Exception{Name: f.Name, Message: f.Message, Stack: traces.mapped(f.Stack), Hint: f.Hint, Code: f.Code}
 }
 
 // limitError names a limit, its value and what to do.

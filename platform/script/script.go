@@ -132,6 +132,7 @@ type Exception struct {
 	Name, Message string
 	Stack         string // one "    at place" a line, mapped to the developer's files
 	Hint          string // what to do about a call that was refused; empty where nobody knows
+	Code          string // of a call that was refused: a fault's kind, or "disk_full"; or whatever the code gave its error
 }
 
 // Trace is the exception as developers read it: with what to do, and its stack.

@@ -150,14 +150,17 @@ func (inv *invocation) room(f *outflow) bool {
 // told is an error as the script gets it: code, message and what to do. What went
 // wrong in the node is not for it.
 func told(err error) []byte {
-	k := fault.KindOf(err)
+	k := string(fault.KindOf(err))
 	var f *fault.Error
 	if errors.As(err, &f) && strings.HasPrefix(f.Subject, "limit_") {
 		return []byte(f.Subject + "\x00" + err.Error())
 	}
-	if k == fault.Internal {
-		return []byte(string(k) + "\x00internal error")
+	if k == string(fault.Internal) {
+		return []byte(k + "\x00internal error")
+	}
+	if fault.CodeOf(err) == fault.CodeDiskFull {
+		k = fault.CodeDiskFull
 	}
 	plain := func(text string) string { return strings.ReplaceAll(text, "\x00", "") }
-	return []byte(string(k) + "\x00" + plain(err.Error()) + "\x00" + plain(fault.HintOf(err)))
+	return []byte(k + "\x00" + plain(err.Error()) + "\x00" + plain(fault.HintOf(err)))
 }

@@ -3,6 +3,7 @@ package sqlite
 import (
 	"errors"
 	"path/filepath"
+	"syscall"
 
 	driver "modernc.org/sqlite"
 	lib "modernc.org/sqlite/lib"
@@ -19,14 +20,16 @@ func (d *DB) classify(err error) error {
 		return err
 	}
 	name := filepath.Base(d.path)
+	if e.Code() == lib.SQLITE_IOERR_SHMSIZE { // the index of the log cannot grow
+		return d.noRoom(err)
+	}
 	switch e.Code() & 0xff { // the primary code; the rest refines it
 	case lib.SQLITE_BUSY, lib.SQLITE_LOCKED:
 		return fault.Wrap(fault.Exhausted, err, "database %q is busy", name).WithSubject(d.path)
 	case lib.SQLITE_NOMEM:
 		return fault.Wrap(fault.Exhausted, err, "database %q ran out of memory", name).WithSubject(d.path)
 	case lib.SQLITE_FULL:
-		return fault.Wrap(fault.Unavailable, err, "no room left for database %q", name).
-			WithSubject(d.path).WithHint("free some space on the disk of %s", filepath.Dir(d.path))
+		return d.noRoom(err)
 	case lib.SQLITE_IOERR, lib.SQLITE_CANTOPEN, lib.SQLITE_READONLY, lib.SQLITE_PERM:
 		return fault.Wrap(fault.Unavailable, err, "database %q cannot be read or written", name).
 			WithSubject(d.path).WithHint("check the disk and the owner of %s", d.path)
@@ -36,6 +39,21 @@ func (d *DB) classify(err error) error {
 	default:
 		return err
 	}
+}
+
+// barely is how little is free on a disk that has no room: less than what SQLite
+// may have asked for at once.
+const barely = 1 << 20
+
+// noRoom tells a full disk from a file that may not grow any more.
+func (d *DB) noRoom(err error) error {
+	f := fault.Wrap(fault.Unavailable, err, "no room left for database %q", filepath.Base(d.path)).
+		WithSubject(d.path).WithHint("free some space on the disk of %s", filepath.Dir(d.path))
+	var disk syscall.Statfs_t
+	if syscall.Statfs(filepath.Dir(d.path), &disk) == nil && disk.Bavail*uint64(disk.Bsize) < barely {
+		return f.WithCode(fault.CodeDiskFull)
+	}
+	return f
 }
 
 // guestFault gives an error that a guest's statement caused its kind. What has

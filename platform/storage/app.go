@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/fazt-sh/fazt/platform/fault"
@@ -210,5 +211,8 @@ func (v view) store(ctx context.Context) (id int64, err error) {
 func now() int64 { return millis(time.Now()) }
 
 func diskFault(err error, format string, args ...any) error {
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		return fault.Wrap(fault.Unavailable, err, format, args...).WithCode(fault.CodeDiskFull).WithHint("free space on the disk of the state folder")
+	}
 	return fault.Wrap(fault.Unavailable, err, format, args...).WithHint("check the disk and the owner of the state folder")
 }
