@@ -5,7 +5,8 @@ import (
 	"time"
 )
 
-// mostCached is how many sessions are kept in memory, at about 1 KB each.
+// mostCached is how many sessions are kept in memory, and how many tokens, at
+// about 1 KB each.
 const mostCached = 16 << 10
 
 // cache holds what was looked up by the hash of a token, and the uses that are

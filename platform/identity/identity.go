@@ -35,6 +35,7 @@ type Directory struct {
 	clock    func() time.Time
 	log      *slog.Logger
 	sessions *cache[Session]
+	tokens   *cache[Token]
 }
 
 // Open prepares the tables and the key file. The error's kind is Forbidden if
@@ -54,7 +55,8 @@ func Open(ctx context.Context, c Config) (*Directory, error) {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Directory{db: c.DB, key: k, clock: c.Clock, log: c.Log, sessions: newCache[Session](mostCached)}, nil
+	return &Directory{db: c.DB, key: k, clock: c.Clock, log: c.Log,
+		sessions: newCache[Session](mostCached), tokens: newCache[Token](mostCached)}, nil
 }
 
 // Run writes down the last uses and forgets what is over, each minute, until ctx
@@ -86,11 +88,17 @@ func (d *Directory) Flush(ctx context.Context) error {
 
 // over are the statements that delete what cannot be used any more. What is
 // locked or spent is not over before its end, however much there is of it. A
-// session stays an hour longer, as its last use may just have been noted.
+// session stays an hour longer, as its last use may just have been noted,
+// and what people list stays for 30 days.
 func over() []string {
 	return []string{
 		`DELETE FROM people_session WHERE min(ends, seen + idle) <= ? - 3600000`,
 		`DELETE FROM people_spent WHERE ends <= ?`,
+		`DELETE FROM people_mail WHERE ends <= ?`,
+		`DELETE FROM people_attempt WHERE ends <= ?`,
+		`DELETE FROM people_device WHERE ends <= ?`,
+		`DELETE FROM people_token WHERE ends <= ? - 2592000000`,
+		`DELETE FROM people_invite WHERE ends <= ? - 2592000000`,
 	}
 }
 

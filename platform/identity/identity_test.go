@@ -150,6 +150,7 @@ func TestTickets(t *testing.T) {
 		}
 		wantKind(t, p.Unseal("attempt", text[:i]+string(other)+text[i+1:], &got), fault.Invalid)
 	}
+	wantKind(t, p.Unseal("attempt", text[:9]+"\n"+text[9:], &got), fault.Invalid)
 	p.now = p.now.Add(time.Minute)
 	wantKind(t, p.Unseal("attempt", text, &got), fault.Invalid)
 }

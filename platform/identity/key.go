@@ -2,6 +2,7 @@ package identity
 
 import (
 	"crypto/hkdf"
+	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base32"
@@ -19,7 +20,8 @@ import (
 // KeyFile is what a node calls its key file in its state folder.
 const KeyFile = "people.key"
 
-// key is the node's secret: tickets are sealed with it.
+// key is the node's secret: tickets are sealed with it, and what is too short to
+// be kept as a plain hash is kept under it.
 type key [32]byte
 
 type digest [sha256.Size]byte
@@ -88,6 +90,17 @@ func writeKey(path string, k key) error {
 // derive returns a key for one purpose.
 func (k key) derive(salt []byte, purpose string) ([]byte, error) {
 	return hkdf.Key(sha256.New, k[:], salt, "fazt people "+purpose, 32)
+}
+
+// mac is the hash of texts that could be guessed from a plain one.
+func (k key) mac(purpose string, texts ...string) []byte {
+	m := hmac.New(sha256.New, k[:])
+	for _, t := range append([]string{purpose}, texts...) {
+		n := len(t)
+		m.Write([]byte{byte(n >> 24), byte(n >> 16), byte(n >> 8), byte(n)})
+		m.Write([]byte(t))
+	}
+	return m.Sum(nil)
 }
 
 // newID names a row. It is no secret.

@@ -72,12 +72,16 @@ func (d *Directory) Recognise(ctx context.Context, c Claim, signup func(email st
 		p, err = d.admit(ctx, c, false)
 	}
 	if err == nil && p.Disabled {
-		err = fault.New(fault.Forbidden, "this account is disabled").WithSubject(p.ID).WithHint("ask whoever runs this place")
+		err = disabled(p)
 	}
 	if err != nil {
 		return Person{}, err
 	}
 	return p, nil
+}
+
+func disabled(p Person) error {
+	return fault.New(fault.Forbidden, "this account is disabled").WithSubject(p.ID).WithHint("ask whoever runs this place")
 }
 
 // known looks a claim up without changing anything; linked is false if the
@@ -142,8 +146,8 @@ func personByID(tx *sqlite.Tx, id string) (Person, error) {
 	return p, err
 }
 
-// Disable ends all that a person has here, at once, and refuses the person until
-// Enable.
+// Disable ends all sessions of a person at once and refuses the person, and their
+// tokens, until Enable.
 func (d *Directory) Disable(ctx context.Context, id string) error {
 	defer d.forget(id)
 	return d.db.Write(ctx, func(tx *sqlite.Tx) error {
@@ -164,4 +168,7 @@ func (d *Directory) Enable(ctx context.Context, id string) error {
 
 // forget drops what is in memory about a person. It is called when the change is
 // in the tables, and before who made it is told.
-func (d *Directory) forget(person string) { d.sessions.forget(person) }
+func (d *Directory) forget(person string) {
+	d.sessions.forget(person)
+	d.tokens.forget(person)
+}

@@ -75,7 +75,7 @@ func begin(tx *sqlite.Tx, person string, hash digest, s Session) (Session, error
 		return s, err
 	}
 	if p.Disabled {
-		return s, fault.New(fault.Forbidden, "this account is disabled").WithSubject(p.ID).WithHint("ask whoever runs this place")
+		return s, disabled(p)
 	}
 	if s.Parent != "" {
 		parent, err := scanSession(tx.QueryRow(sessionQuery+` WHERE s.id = ? AND s.person = ?`, s.Parent, person))

@@ -52,20 +52,25 @@ func (d *Directory) Sessions(ctx context.Context, person string) (list []Session
 // held up.
 const atOnce = 500
 
-// flushUses writes down when sessions were last used.
+// flushUses writes down when sessions and tokens were last used.
 func (d *Directory) flushUses(ctx context.Context) error {
-	uses := d.sessions.uses()
+	err := flush(ctx, d.db, d.sessions, func(tx *sqlite.Tx, id string, u use) error { return seen(tx, id, u.at.UnixMilli()) })
+	return errors.Join(err, flush(ctx, d.db, d.tokens, tokenUsed))
+}
+
+func flush[T any](ctx context.Context, db *sqlite.DB, c *cache[T], write func(*sqlite.Tx, string, use) error) error {
+	uses := c.uses()
 	for ids := range slices.Chunk(slices.Sorted(maps.Keys(uses)), atOnce) {
-		err := d.db.Write(ctx, func(tx *sqlite.Tx) error {
+		err := db.Write(ctx, func(tx *sqlite.Tx) error {
 			for _, id := range ids {
-				if err := seen(tx, id, uses[id].at.UnixMilli()); err != nil {
+				if err := write(tx, id, uses[id]); err != nil {
 					return err
 				}
 			}
 			return nil
 		})
 		if err != nil {
-			d.sessions.giveBack(uses)
+			c.giveBack(uses)
 			return err
 		}
 	}

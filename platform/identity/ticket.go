@@ -9,6 +9,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
+	"strings"
 	"time"
 
 	"github.com/fazt-sh/fazt/platform/fault"
@@ -43,7 +44,7 @@ func (d *Directory) Seal(kind string, until time.Time, v any) (string, error) {
 // is Invalid whatever is wrong with it.
 func (d *Directory) Unseal(kind, text string, v any) error {
 	bad := fault.New(fault.Invalid, "this link is not one of ours, or no longer good").WithHint("go back and start again")
-	if len(text) > mostTicket {
+	if len(text) > mostTicket || strings.ContainsAny(text, "\r\n") { // which the decoder skips: there must be one text only
 		return bad
 	}
 	sealed, err := base64.RawURLEncoding.Strict().DecodeString(text)
