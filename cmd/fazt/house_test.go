@@ -95,6 +95,7 @@ var doors = map[string][]string{
 	"golang.org/x/term":                   {"platform/op"},
 	"golang.org/x/time":                   {"edge/limit"},
 	"filippo.io/age":                      {"platform/secret"},
+	"github.com/pquerna/otp":              {"platform/identity"},
 	"golang.org/x/sys":                    {"platform/child", "platform/blob", "platform", "cmd/fazt"}, // system calls, not a library that is swapped
 
 	"github.com/coreos/go-systemd/v22/activation": {"edge/listen"},
