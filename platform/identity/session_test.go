@@ -1,6 +1,8 @@
 package identity_test
 
 import (
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -280,5 +282,34 @@ func TestSessionsOfAPerson(t *testing.T) {
 	must(t, err)
 	if len(list) != 1 || list[0].ID != s.ID || list[0].Agent != "one" || !list[0].Seen.Equal(p.now) {
 		t.Errorf("%+v", list)
+	}
+}
+
+// However many ask at that moment, nobody is signed in when Disable returns.
+func TestDisableWhileOthersAsk(t *testing.T) {
+	p := open(t)
+	who := p.person("ana").ID
+	for range 50 {
+		token, _ := p.begin(identity.New{Person: who, Audience: host})
+		secret, made := p.token(who)
+		var group sync.WaitGroup
+		var stop atomic.Bool
+		for range 4 {
+			group.Go(func() {
+				for !stop.Load() {
+					p.alive(token, host)
+					p.works(secret)
+				}
+			})
+		}
+		must(t, p.Disable(t.Context(), who))
+		signedIn, works := p.alive(token, host), p.works(secret)
+		stop.Store(true)
+		group.Wait()
+		if signedIn || works || p.alive(token, host) || p.works(secret) {
+			t.Fatal("somebody who is disabled is signed in")
+		}
+		must(t, p.Enable(t.Context(), who))
+		must(t, p.RevokeToken(t.Context(), made.ID))
 	}
 }
