@@ -164,6 +164,20 @@ func TestStatements(t *testing.T) {
 		"child":        {7, func() { p.begin(identity.New{Person: who.ID, Audience: host, Parent: s.ID}) }},
 		"spend":        {1, func() { p.Spend(t.Context(), "x", p.now.Add(time.Hour)) }},
 		"sessions":     {1, func() { p.Sessions(t.Context(), who.ID) }},
+		"rotate":       {2, func() { p.Rotate(t.Context(), s.ID) }},
+		"end of":       {1, func() { p.EndOf(t.Context(), "nobody") }},
+		"mail code":    {1, func() { p.MailCode(t.Context(), who.Email, "b") }},
+		"redeem":       {2, func() { p.RedeemCode(t.Context(), "b", "000") }},
+		"attempt":      {2, func() { p.Attempt(t.Context(), "ana", "p") }},
+		"invite":       {1, func() { p.Invite(t.Context(), identity.NewInvite{By: who.ID}) }},
+		"take":         {1, func() { p.TakeInvite(t.Context(), "none", "") }},
+		"token":        {2, func() { p.token(who.ID) }},
+		"device":       {2, func() { p.StartDevice(t.Context(), "laptop", []string{"deploy"}) }},
+		"poll":         {1, func() { p.PollDevice(t.Context(), "none") }},
+		"totp":         {2, func() { p.UseTOTP(t.Context(), who.ID, "000") }},
+		"recovery":     {2, func() { p.UseRecovery(t.Context(), who.ID, "none") }},
+		"passkey":      {1, func() { p.UsePasskey(t.Context(), []byte{1}, 1, nil) }},
+		"factors":      {1, func() { p.FactorsOf(t.Context(), who.ID) }},
 	} {
 		if n := p.count(c.run); n > c.most || n == 0 {
 			t.Errorf("%s: %d statements, not up to %d", name, n, c.most)
