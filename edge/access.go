@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"sync"
 	"time"
+	"unicode"
+	"unicode/utf16"
 	"unicode/utf8"
 )
 
@@ -130,10 +132,24 @@ func appendField(b []byte, name, value string) []byte {
 	return append(b, '"')
 }
 
+const hexDigits = "0123456789abcdef"
+
+// appendEscape writes a character as JSON's escape: one that a terminal would obey
+// or that turns the order of text, when somebody reads the log there.
+func appendEscape(b []byte, r rune) []byte {
+	units, buf := utf16.AppendRune(nil, r), append(b, '\\', 'u')
+	for i, u := range units {
+		if i > 0 {
+			buf = append(buf, '\\', 'u')
+		}
+		buf = append(buf, hexDigits[u>>12], hexDigits[u>>8&15], hexDigits[u>>4&15], hexDigits[u&15])
+	}
+	return buf
+}
+
 // appendText escapes what a client sent for a JSON string; what is not UTF-8
 // becomes the replacement character.
 func appendText(b []byte, text string) []byte {
-	const hexDigits = "0123456789abcdef"
 	for i := 0; i < len(text); {
 		c := text[i]
 		switch {
@@ -145,7 +161,11 @@ func appendText(b []byte, text string) []byte {
 			b = append(b, c)
 		default:
 			r, size := utf8.DecodeRuneInString(text[i:])
-			b = utf8.AppendRune(b, r)
+			if unicode.IsPrint(r) {
+				b = utf8.AppendRune(b, r)
+			} else {
+				b = appendEscape(b, r)
+			}
 			i += size
 			continue
 		}

@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"unicode"
 
 	"github.com/fazt-sh/fazt/edge"
 	"github.com/fazt-sh/fazt/spec"
@@ -84,15 +85,16 @@ func TestAccessLog(t *testing.T) {
 		t.Fatal(status)
 	}
 	_, _ = ask(t, address, "GET /%22%7f HTTP/1.1\r\nHost: b.test\r\nConnection: close\r\n\r\n")
+	_, _ = ask(t, address, "GET /%E2%80%AE%0d%0a%1b[2J HTTP/1.1\r\nHost: a.test\r\nUser-Agent: \u202egpj\u0085\u2028\U000e0001\r\nConnection: close\r\n\r\n")
 	if err := stop(); err != nil {
 		t.Fatal(err)
 	}
 	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
-	if len(lines) != 2 {
+	if len(lines) != 3 {
 		t.Fatalf("%q", lines)
 	}
-	var first, second map[string]any
-	for i, into := range []*map[string]any{&first, &second} {
+	var first, second, third map[string]any
+	for i, into := range []*map[string]any{&first, &second, &third} {
 		if err := json.NewDecoder(bytes.NewReader([]byte(lines[i]))).Decode(into); err != nil {
 			t.Fatalf("%s: %v", lines[i], err)
 		}
@@ -105,6 +107,14 @@ func TestAccessLog(t *testing.T) {
 	}
 	if second["status"] != 421.0 || second["revision"] != "r2" || second["app"] != nil {
 		t.Errorf("%s", lines[1])
+	}
+	if third["path"] != "/\u202e\r\n\x1b[2J" || third["agent"] != "\u202egpj\u0085\u2028\U000e0001" {
+		t.Errorf("what a client chose is not what it was: %s", lines[2])
+	}
+	for _, r := range strings.Join(lines, "") {
+		if !unicode.IsPrint(r) {
+			t.Errorf("%q is in the log as it is", r)
+		}
 	}
 	if strings.Contains(out.String(), "secret") {
 		t.Error("the query is in the log")

@@ -33,7 +33,7 @@ type eventView struct {
 
 // WriteText is one line: when, who, what, how it ended.
 func (e eventView) WriteText(w *op.Screen) error {
-	w.Printf("%s  %-12s %-9s %-10s %s\n", e.Time.Format("2006-01-02 15:04:05"), e.Actor, e.Action, e.Outcome, e.summary())
+	w.Printf("%s  %-12s %-9s %-10s %s\n", e.Time.Format("2006-01-02 15:04:05"), oneLine(e.Actor), oneLine(e.Action), oneLine(e.Outcome), oneLine(e.summary()))
 	return nil
 }
 
@@ -50,7 +50,7 @@ func (e eventView) summary() string {
 		return e.Target
 	}
 	if d.actDetail != (actDetail{}) {
-		return strings.Join(strings.Fields(e.Target+": "+d.Command+" "+d.Note), " ")
+		return e.Target + ": " + d.Command + " " + d.Note
 	}
 	var words []string
 	for _, word := range []string{short(d.Revision), d.Problem, d.Reason} {

@@ -21,15 +21,16 @@ type logsIn struct {
 // logView is one line of an app's log.
 type logView struct{ applog.Line }
 
-// WriteText is the line, red where something failed.
+// WriteText is the line, red where something failed. Only a line of its own begins
+// at the margin, so that what a visitor sent cannot pass for one.
 func (v logView) WriteText(w *op.Screen) error {
 	level := v.Level
 	if level == "error" {
 		level = w.Paint(op.Red, level)
 	}
-	w.Printf("%s  %-5s %s", v.Time.Format("2006-01-02 15:04:05"), level, v.Text)
+	w.Printf("%s  %-5s %s", v.Time.Format("2006-01-02 15:04:05"), level, strings.ReplaceAll(strings.TrimRight(v.Text, "\n"), "\n", "\n    "))
 	if v.Request != "" {
-		w.Printf("  (%s)", v.Request)
+		w.Printf("  (%s)", oneLine(v.Request))
 	}
 	w.Printf("\n")
 	return nil

@@ -103,6 +103,9 @@ func clip(text string, most int) string {
 	return strings.TrimRight(string(runes[:most-3]), " ") + "..."
 }
 
+// oneLine is text on one line, whatever it was.
+func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }
+
 // nameOf is the name of "Asha <asha@example.com>".
 func nameOf(author string) string {
 	name, _, _ := strings.Cut(author, " <")

@@ -49,7 +49,9 @@ type traceChange struct {
 
 // WriteText prints the chain, from the visitor to the author.
 func (o traceOut) WriteText(w *op.Screen) error {
-	row := func(name, format string, args ...any) { w.Printf("%-9s %s\n", name, fmt.Sprintf(format, args...)) }
+	row := func(name, format string, args ...any) {
+		w.Printf("%-9s %s\n", name, oneLine(fmt.Sprintf(format, args...)))
+	}
 	if o.URL != "" {
 		sent := ""
 		if o.Location != "" {

@@ -118,7 +118,7 @@ func (s *Screen) Write(p []byte) (int, error) {
 			if open {
 				break
 			}
-			if s.Color {
+			if s.Color && visible(in[2:n-1]) {
 				out = append(out, in[:n]...)
 			}
 			in = in[n:]
@@ -157,6 +157,19 @@ func colourLen(p []byte) (n int, open bool) {
 		}
 	}
 	return 0, len(p) < most
+}
+
+// visible tells whether the codes of a colour sequence leave text to be seen, unlike
+// those that conceal it, make it black or paint its ground.
+func visible(codes []byte) bool {
+	for code := range bytes.SplitSeq(codes, []byte(";")) {
+		switch string(code) {
+		case "", "0", "1", "2", "31", "32", "33", "34", "35", "36":
+		default:
+			return false
+		}
+	}
+	return true
 }
 
 // harmless replaces what changes a terminal's state or the order of text.

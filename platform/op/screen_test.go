@@ -127,3 +127,12 @@ func TestColour(t *testing.T) {
 		t.Errorf("%q", b.String())
 	}
 }
+
+// Colours that somebody else wrote may not hide text.
+func TestScreensHideNothing(t *testing.T) {
+	var b bytes.Buffer
+	_ = op.NewScreen(&b, "always", env()).Printf("a\x1b[8mb\x1b[30;40mc\x1b[1;31md\x1b[0m\x1b[38;5;0me")
+	if b.String() != "abc\x1b[1;31md\x1b[0me" {
+		t.Errorf("%q", b.String())
+	}
+}
