@@ -15,15 +15,34 @@ func (d *DB) Read(ctx context.Context, fn func(*Tx) error) error {
 		return d.classify(err)
 	}
 	defer func() { d.lanes <- c }()
-	if err := c.run(context.Background(), `BEGIN`); err != nil {
+	if err := d.bracket(c, `BEGIN`); err != nil {
 		return d.classify(err)
 	}
 	f := &frame{ctx: ctx, run: ctx, c: c, trace: d.o.Trace, classify: d.classify}
 	defer func() {
 		f.end()
-		_ = c.run(context.Background(), `ROLLBACK`)
+		_ = d.bracket(c, `ROLLBACK`)
 	}()
 	return f.judge(fn(&Tx{f: f}))
+}
+
+// ReadOne is Read for one statement: it is a consistent view by itself, without
+// the two that make a transaction. A second one in fn is refused.
+func (d *DB) ReadOne(ctx context.Context, fn func(*Tx) error) error {
+	c, err := d.borrow(ctx)
+	if err != nil {
+		return d.classify(err)
+	}
+	defer func() { d.lanes <- c }()
+	f := &frame{ctx: ctx, run: ctx, c: c, trace: d.o.Trace, classify: d.classify, single: true}
+	defer f.end()
+	return f.judge(fn(&Tx{f: f}))
+}
+
+// bracket begins or ends a view.
+func (d *DB) bracket(c *conn, query string) error {
+	d.o.Trace(query)
+	return c.run(context.Background(), query)
 }
 
 // borrow takes a reading connection, and opens it the first time.

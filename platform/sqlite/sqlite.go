@@ -31,7 +31,7 @@ type Options struct {
 	Durability Durability         // what a power cut may take
 	MaxBytes   int64              // what the file may hold; a write that goes over it is Exhausted. 0 is no bound
 	Reserved   string             // prefix of tables that guests must not name, "fazt_"; without it there are no guests
-	Trace      func(query string) // called with each statement of a transaction; tests count with it
+	Trace      func(query string) // called with each statement, and with what begins and ends a view; tests count with it
 }
 
 // Durability says when a write counts as kept.

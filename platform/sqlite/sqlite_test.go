@@ -341,3 +341,24 @@ func TestBusy(t *testing.T) {
 		t.Errorf("%d rows", n)
 	}
 }
+
+// One statement is a view by itself; a second one would see another moment, and is
+// refused.
+func TestReadOneIsOneStatement(t *testing.T) {
+	var asked []string
+	d := openAt(t, filepath.Join(t.TempDir(), "node.db"), sqlite.Options{Trace: func(q string) { asked = append(asked, q) }})
+	add(t, d, "a")
+	asked = nil
+	n := 0
+	one := func(tx *sqlite.Tx) error { return tx.QueryRow(`SELECT count(*) FROM note`).Scan(&n) }
+	if err := d.ReadOne(t.Context(), one); err != nil || n != 1 || len(asked) != 1 {
+		t.Errorf("%d rows, %v, statements %q", n, err, asked)
+	}
+	add(t, d, "b")
+	if err := d.ReadOne(t.Context(), one); err != nil || n != 2 {
+		t.Errorf("%d rows after another write, %v", n, err)
+	}
+	if err := d.ReadOne(t.Context(), func(tx *sqlite.Tx) error { return errors.Join(one(tx), one(tx)) }); err == nil {
+		t.Error("a second statement passed")
+	}
+}

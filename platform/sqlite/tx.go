@@ -29,6 +29,8 @@ type frame struct {
 	guests    []*sql.Rows // those of guests
 	hosted    bool        // a guest was here
 	unbounded bool        // MaxBytes does not count
+	single    bool        // there is no transaction, so one statement is all
+	spent     bool        // it was
 	cause     error       // of the loss of the transaction
 }
 
@@ -85,6 +87,7 @@ func (t *Tx) statement(query string) (*sql.Stmt, error) {
 	if err := f.usable(t.guest); err != nil {
 		return nil, err
 	}
+	f.spent = true
 	return f.c.statement(t.context(), t.guest, query)
 }
 
@@ -112,6 +115,8 @@ func (f *frame) usable(guest bool) error {
 		return f.ctx.Err()
 	case f.c.lost:
 		return errLost
+	case f.single && f.spent:
+		return fault.New(fault.Internal, "a second statement without a transaction")
 	case guest && f.c.guard.reserved == "":
 		return fault.New(fault.Internal, "a database without a reserved prefix takes no guests")
 	case guest:

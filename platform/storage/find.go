@@ -47,7 +47,7 @@ func (c *Collection) Get(ctx context.Context, id string) (doc Doc, there bool, e
 	if err != nil {
 		return doc, false, err
 	}
-	err = c.docs.db.Read(ctx, func(tx *sqlite.Tx) error {
+	err = c.docs.db.ReadOne(ctx, func(tx *sqlite.Tx) error {
 		doc, there, err = c.load(tx, t, id)
 		return err
 	})

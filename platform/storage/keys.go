@@ -66,7 +66,11 @@ func (k *Keys) GetMany(ctx context.Context, keys ...string) (map[string]Entry, e
 		return nil, err
 	}
 	found := make(map[string]Entry, len(keys))
-	err = k.db.Read(ctx, func(tx *sqlite.Tx) error {
+	read := k.db.Read
+	if len(keys) <= keysAtOnce {
+		read = k.db.ReadOne
+	}
+	err = read(ctx, func(tx *sqlite.Tx) error {
 		clear(found)
 		size := 0
 		for some := range slices.Chunk(keys, keysAtOnce) {
@@ -119,8 +123,43 @@ func (k *Keys) loadMany(tx *sqlite.Tx, store int64, keys []string, found map[str
 
 // Put sets a key, and returns the version it has now.
 func (k *Keys) Put(ctx context.Context, key string, v Value, o PutOptions) (version int64, err error) {
-	return k.change(ctx, key, func(Entry, bool) (Entry, error) { return o.entry(v) })
+	e, err := o.entry(v)
+	if err != nil {
+		return 0, err
+	}
+	store, err := k.ready(ctx, key)
+	if err != nil {
+		return 0, err
+	}
+	err = k.db.Write(ctx, func(tx *sqlite.Tx) error {
+		if err := k.sweepKeys(tx); err != nil {
+			return err
+		}
+		version, err = k.countKey(tx, store, key, e)
+		if err == nil {
+			err = k.write(tx, store, key, e, version)
+		}
+		return err
+	})
+	return version, err
 }
+
+// countKey is count for a key that becomes e whatever it was: its row is not read.
+func (k *Keys) countKey(tx *sqlite.Tx, store int64, key string, e Entry) (version int64, err error) {
+	const was = `(SELECT length(key) + length(value) + ifnull(length(meta), 0) FROM fazt_key WHERE store = ?1 AND owner = ?2 AND key = ?3)`
+	size := e.size(key)
+	var held, all, old int64
+	err = tx.QueryRow(`UPDATE fazt_store SET items = items + (`+was+` IS NULL), bytes = bytes + ?4 - ifnull(`+was+`, 0), version = version + 1
+		WHERE id = ?1 RETURNING version, bytes, (SELECT sum(bytes) FROM fazt_store), ifnull(`+was+`, 0)`,
+		store, k.owner, []byte(key), size).Scan(&version, &held, &all, &old)
+	if err != nil {
+		return 0, err
+	}
+	return version, k.fits(size-old, held, all, 0)
+}
+
+// size is what a key counts for.
+func (e Entry) size(key string) int64 { return int64(len(key) + len(e.Data) + len(e.Meta)) }
 
 // PutIfVersion sets a key only if its version is the given one; 0 stands for a key
 // that is not there. The error's kind is Conflict if it is another.
@@ -282,10 +321,14 @@ func (k *Keys) save(tx *sqlite.Tx, store int64, key string, old keyRow, e Entry)
 	if old.id != 0 {
 		more = 0
 	}
-	size := int64(len(key) + len(e.Data) + len(e.Meta))
-	if version, err = k.count(tx, store, more, size-old.size, 0); err != nil {
+	if version, err = k.count(tx, store, more, e.size(key)-old.size, 0); err != nil {
 		return 0, err
 	}
+	return version, k.write(tx, store, key, e, version)
+}
+
+// write puts a key's row in the place of the one there is.
+func (k *Keys) write(tx *sqlite.Tx, store int64, key string, e Entry, version int64) error {
 	if e.Data == nil {
 		e.Data = []byte{} // nil would be NULL
 	}
@@ -293,9 +336,9 @@ func (k *Keys) save(tx *sqlite.Tx, store int64, key string, old keyRow, e Entry)
 	if !e.Expires.IsZero() {
 		expires = millis(e.Expires)
 	}
-	_, err = tx.Exec(`INSERT INTO fazt_key (store, owner, key, value, text, meta, expires, version) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+	_, err := tx.Exec(`INSERT INTO fazt_key (store, owner, key, value, text, meta, expires, version) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (store, owner, key) DO UPDATE SET value = excluded.value, text = excluded.text,
 			meta = excluded.meta, expires = excluded.expires, version = excluded.version`,
 		store, k.owner, []byte(key), e.Data, e.Text, []byte(e.Meta), expires, version)
-	return version, err
+	return err
 }

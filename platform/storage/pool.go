@@ -18,8 +18,9 @@ const idleApps = 64
 // Pool holds the apps that are open, each once for all who use it. Its methods
 // may be called from any goroutine.
 type Pool struct {
-	dir  string
-	most int
+	dir   string
+	most  int
+	trace func(query string)
 
 	mu     sync.Mutex
 	slots  map[string]*slot // guarded by mu
@@ -43,7 +44,7 @@ func NewPool(dir string, o Options) *Pool {
 	if o.Idle == 0 {
 		o.Idle = idleApps
 	}
-	return &Pool{dir: dir, most: max(o.Idle, 0), slots: map[string]*slot{}, idle: list.New()}
+	return &Pool{dir: dir, most: max(o.Idle, 0), trace: o.Trace, slots: map[string]*slot{}, idle: list.New()}
 }
 
 // Open returns the storage of an app, which it makes at the first time. Opens are
@@ -60,6 +61,7 @@ func (p *Pool) Open(ctx context.Context, id string, s Settings) (*App, error) {
 		sl.core.configure(s)
 		return p.handle(sl), nil
 	}
+	s.trace = p.trace
 	c, err := openCore(ctx, filepath.Join(p.dir, id), id, s)
 	p.mu.Lock()
 	defer p.mu.Unlock()

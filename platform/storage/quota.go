@@ -17,7 +17,7 @@ type Usage struct {
 // Usage returns what the app keeps. It reads counters, not rows.
 func (a *App) Usage(ctx context.Context) (u Usage, err error) {
 	u.Quota = a.quota.Load()
-	err = a.db.Read(ctx, func(tx *sqlite.Tx) error {
+	err = a.db.ReadOne(ctx, func(tx *sqlite.Tx) error {
 		return tx.QueryRow(`SELECT ifnull(sum(bytes) FILTER (WHERE kind = 'keys'), 0),
 				ifnull(sum(bytes) FILTER (WHERE kind = 'docs'), 0), ifnull(sum(bytes) FILTER (WHERE kind = 'files'), 0),
 				(SELECT page_count * page_size FROM pragma_page_count, pragma_page_size)
@@ -30,28 +30,26 @@ func (a *App) Usage(ctx context.Context) (u Usage, err error) {
 // is higher than those of all before it. What grows beyond a quota of the binding
 // (0: none) or of the app is refused with Exhausted, and the transaction with it.
 func (c *core) count(tx *sqlite.Tx, store, items, bytes, quota int64) (version int64, err error) {
-	var held int64
+	var held, all int64
 	if err := tx.QueryRow(`UPDATE fazt_store SET items = items + ?, bytes = bytes + ?, version = version + 1
-		WHERE id = ? RETURNING version, bytes`, items, bytes, store).Scan(&version, &held); err != nil {
+		WHERE id = ? RETURNING version, bytes, (SELECT sum(bytes) FROM fazt_store)`, items, bytes, store).Scan(&version, &held, &all); err != nil {
 		return 0, err
 	}
-	if bytes <= 0 {
-		return version, nil
-	}
-	if quota > 0 && held > quota {
-		return 0, overQuota(quota)
-	}
+	return version, c.fits(bytes, held, all, quota)
+}
+
+// fits refuses what grew by some bytes and is over a quota now: of the binding (0:
+// none), which holds so much, or of the app.
+func (c *core) fits(grown, held, all, quota int64) error {
 	total := c.quota.Load()
-	if total <= 0 {
-		return version, nil
+	switch {
+	case grown <= 0:
+	case quota > 0 && held > quota:
+		return overQuota(quota)
+	case total > 0 && all > total:
+		return overQuota(total)
 	}
-	if err := tx.QueryRow(`SELECT sum(bytes) FROM fazt_store`).Scan(&held); err != nil {
-		return 0, err
-	}
-	if held > total {
-		return 0, overQuota(total)
-	}
-	return version, nil
+	return nil
 }
 
 // room returns how many bytes may still come in, -1 without bound. It is a guess
@@ -87,7 +85,7 @@ const reserved = "fazt_"
 
 // databaseOptions turns the settings of an app into those of its database.
 func databaseOptions(s Settings) sqlite.Options {
-	o := sqlite.Options{Durability: s.Durability, Reserved: reserved}
+	o := sqlite.Options{Durability: s.Durability, Reserved: reserved, Trace: s.trace}
 	if s.Storage > 0 {
 		o.MaxBytes = s.Storage + ownBytes
 	}

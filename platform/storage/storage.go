@@ -20,13 +20,16 @@ import (
 
 // Options tune a pool. The zero value is right for a node.
 type Options struct {
-	Idle int // apps kept open although nobody uses them; 0 is 64
+	Idle  int                // apps kept open although nobody uses them; 0 is 64
+	Trace func(query string) // as of sqlite.Options; tests count with it
 }
 
 // Settings are what an app's configuration says of its storage.
 type Settings struct {
 	Durability sqlite.Durability // of every write, from when the folder is opened next
 	Storage    int64             // bytes the app may keep, 0 without bound; of SQL from the next opening
+
+	trace func(query string) // as of Options
 }
 
 // What one item may be, and how much one answer holds. A page ends early where
