@@ -312,7 +312,7 @@ func (b *backend) handler(s *Server, made *site) *function.Handler {
 	return function.New(function.Options{
 		Program: b.program, App: b.name, Release: made.revision[0], Log: s.log, Dev: s.development(made),
 		Bind:    func(ctx context.Context, info script.Info) script.Bindings { return b.binding.For(ctx, info) },
-		Visitor: visitorOf,
+		Visitor: s.visitorOf,
 	})
 }
 
@@ -333,7 +333,7 @@ func (s *Server) development(made *site) *function.Dev {
 }
 
 // visitorOf is who asked, as the edge has found out.
-func visitorOf(w http.ResponseWriter, r *http.Request) function.Visitor {
+func (s *Server) visitorOf(w http.ResponseWriter, r *http.Request) function.Visitor {
 	v := function.Visitor{Scheme: "https", RequestID: newReference()}
 	x, visitor := w.(*exchange)
 	if !visitor {
@@ -342,6 +342,9 @@ func visitorOf(w http.ResponseWriter, r *http.Request) function.Visitor {
 	v.Scheme = clientScheme(r, x.snap.trusted)
 	if x.client.IsValid() {
 		v.IP = x.client.String()
+	}
+	if view := s.recognise(x, r); view != nil {
+		v.Person = &person{x.session, view, x.snap}
 	}
 	return v
 }

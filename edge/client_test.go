@@ -59,7 +59,7 @@ func TestClientAddress(t *testing.T) {
 func TestForwardingHeadersAreReadInOnePlace(t *testing.T) {
 	header := regexp.MustCompile(`(?i)"(x-forwarded|x-real-ip|forwarded|x-original|true-client)`)
 	err := filepath.WalkDir(".", func(path string, entry os.DirEntry, err error) error {
-		if err != nil || entry.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") || path == "client.go" || path == "function/request.go" {
+		if err != nil || entry.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") || path == "client.go" || path == "function/request.go" || path == "gate/mock/mock.go" { // that refuses what has any
 			return err
 		}
 		src, err := os.ReadFile(path)

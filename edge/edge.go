@@ -4,9 +4,8 @@
 // the last request of an old snapshot is done, what it held is let go.
 //
 // The way of a request is accept, acquire, host, path, route, handler, render,
-// record, release: ServeHTTP in serve.go reads in this order. Limits and the
-// gate find their place between route and handler, in that order, so that a
-// flood cannot buy the work of a sign-in.
+// record, release: ServeHTTP in serve.go reads in this order. Limits come before
+// the gate, so that a flood cannot buy the work of a sign-in.
 //
 // cmd/fazt builds a Server, the reconcile loop drives it through Stage. The
 // edge refuses to know where configuration comes from, how a plan is made and
@@ -25,6 +24,7 @@ import (
 	"time"
 
 	"github.com/fazt-sh/fazt/edge/cert"
+	"github.com/fazt-sh/fazt/edge/gate"
 	"github.com/fazt-sh/fazt/edge/limit"
 	"github.com/fazt-sh/fazt/edge/listen"
 	"github.com/fazt-sh/fazt/edge/static"
@@ -50,6 +50,9 @@ type Config struct {
 	Logs      *applog.Log                     // what apps say; nil forgets it
 	Said      func(app string, l applog.Line) // told of each line that an app says; nil tells nobody
 	Now       func() time.Time                // for schedules; nil is the machine's clock
+	Gate      *gate.Gate                      // signs people in; nil lets nobody pass where not everybody may
+	Ways      []gate.Way                      // to sign in, besides what is declared: the development provider
+	Roles     func(email string) []string     // that people have besides what is declared; likewise
 	Temp      string                          // folder for what a stage needs for a moment
 	Drain     time.Duration                   // how long Run waits for running requests; 0 is 15 seconds
 	// Listen binds one address; nil is listen.Listen. Sockets handed over by a

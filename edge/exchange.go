@@ -4,11 +4,14 @@ import (
 	"io"
 	"net/http"
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/fazt-sh/fazt/edge/cert"
 	"github.com/fazt-sh/fazt/edge/limit"
 	"github.com/fazt-sh/fazt/edge/rewrite"
+	"github.com/fazt-sh/fazt/platform/identity"
+	"github.com/fazt-sh/fazt/spec/access"
 )
 
 // exchange is one request being answered: the ResponseWriter a handler gets,
@@ -21,18 +24,22 @@ type exchange struct {
 	status   int      // 0 until the header is written
 	bytes    int64    // of the body
 	start    time.Time
-	client   netip.Addr      // who asked
-	until    time.Time       // when the answer must be complete, zero where there is no such time
-	overdue  bool            // it was not
-	entered  bool            // into its app's limits
-	last     bool            // the connection ends with this answer
-	streamed bool            // on a stream of HTTP/2 or HTTP/3
-	paced    time.Time       // until when the stream's deadline is recent enough
-	strict   []string        // Strict-Transport-Security, nil where there is none
-	other    []string        // Alt-Svc, nil where there is none
-	ref      string          // of an internal error, for visitor and log
-	rules    []rewrite.Field // the app's own header rules, over what its code says
-	body     *limit.Body     // of the request, where it has one
+	client   netip.Addr        // who asked
+	until    time.Time         // when the answer must be complete, zero where there is no such time
+	overdue  bool              // it was not
+	entered  bool              // into its app's limits
+	last     bool              // the connection ends with this answer
+	streamed bool              // on a stream of HTTP/2 or HTTP/3
+	paced    time.Time         // until when the stream's deadline is recent enough
+	strict   []string          // Strict-Transport-Security, nil where there is none
+	other    []string          // Alt-Svc, nil where there is none
+	ref      string            // of an internal error, for visitor and log
+	rules    []rewrite.Field   // the app's own header rules, over what its code says
+	body     *limit.Body       // of the request, where it has one
+	session  *identity.Session // of who is signed in, once that was asked
+	view     *access.View      // what they may do
+	asked    bool              // it was
+	guarded  bool              // not everybody may see the answer
 	err      error
 	scratch  []byte // for the access log's line
 }
@@ -62,6 +69,9 @@ func (x *exchange) platformHeaders() {
 		}
 	}
 	h["Fazt-Revision"] = x.revision
+	if x.guarded && !strings.Contains(h.Get("Cache-Control"), "no-store") {
+		h["Cache-Control"] = x.snap.private // whatever the app says: a cache in between would show it to anybody
+	}
 	if x.last {
 		h.Set("Connection", "close") // HTTP/2 makes a GOAWAY of it
 	}

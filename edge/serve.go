@@ -66,6 +66,9 @@ func (s *Server) answer(x *exchange, r *http.Request) error {
 	if err := enter(x, r); err != nil {
 		return err
 	}
+	if done, err := s.pass(x, r); done {
+		return err
+	}
 	return x.site.route(path).ServeHTTP(x, r)
 }
 

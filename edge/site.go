@@ -70,7 +70,7 @@ func (p *passing) buildSite(ctx context.Context, c *candidate) (_ *site, err err
 		return nil, err
 	}
 	nothing := refuse(errNothing)
-	made.routes = []route{{prefix: prefixACME, handler: nothing}, {prefix: prefixFazt, handler: reload}, {prefix: prefixAuth, handler: nothing}, {prefix: "/", handler: pages}}
+	made.routes = []route{{prefix: prefixACME, handler: nothing}, {prefix: prefixFazt, handler: reload}, {prefix: prefixAuth, handler: answer(s.signIn)}, {prefix: "/", handler: pages}}
 	if app.Runtime == nil || app.Disabled {
 		return made, nil
 	}

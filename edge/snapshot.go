@@ -6,8 +6,10 @@ import (
 	"time"
 
 	"github.com/fazt-sh/fazt/edge/cert"
+	"github.com/fazt-sh/fazt/edge/gate"
 	"github.com/fazt-sh/fazt/edge/listen"
 	"github.com/fazt-sh/fazt/spec"
+	"github.com/fazt-sh/fazt/spec/access"
 )
 
 // snapshot is everything a request is answered from. It is built by Stage,
@@ -28,6 +30,8 @@ type snapshot struct {
 	secure     bool // there are certificates
 	http3      bool
 	limits     limits
+	people     *people  // never nil
+	private    []string // Cache-Control of what not everybody may see, shared by all answers
 
 	refs    atomic.Int64  // one for the publisher, one per request
 	retired chan struct{} // closed once a newer snapshot is current
@@ -35,7 +39,7 @@ type snapshot struct {
 }
 
 func newSnapshot(ended func(*snapshot)) *snapshot {
-	n := &snapshot{retired: make(chan struct{}), ended: ended, header: []string{revisionNone}, limits: limitsOf(spec.Limits{})}
+	n := &snapshot{retired: make(chan struct{}), ended: ended, header: []string{revisionNone}, private: []string{"private, no-cache"}, limits: limitsOf(spec.Limits{}), people: newPeople(&gate.Policy{}, access.Compile(nil))}
 	n.refs.Store(1)
 	return n
 }

@@ -256,10 +256,6 @@ func (p *passing) consider(object *spec.Object) (c candidate) {
 		if err := json.Unmarshal(object.Spec, &c.app); err != nil {
 			c.fail(fault.Wrap(fault.Invalid, err, "the canonical form of %q cannot be read", object.Addr))
 		}
-		if len(c.app.Access) > 0 && !c.app.Disabled { // a gate that is declared is never ignored
-			c.fail(fault.New(fault.Invalid, "%q has access blocks, and access is not enforced yet by this version", object.Addr).
-				WithHint("take the blocks out to serve it to everybody, or wait for a version that enforces them"))
-		}
 		if c.app.Runtime != nil && !c.app.Disabled && (p.server.config.Scripts == nil || p.server.config.Storage == nil) {
 			c.fail(fault.New(fault.Invalid, "%q runs code, and this server runs none", object.Addr))
 		}
@@ -395,6 +391,8 @@ func (p *passing) assemble() {
 		n.sites[object.Addr] = c.site
 		n.objects = append(n.objects, p.served(c))
 	}
+	p.readPeople()
+	p.server.addConsole(n)
 	if p.server.config.Dev {
 		p.server.addDevHosts(n)
 	}

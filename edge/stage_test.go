@@ -306,17 +306,3 @@ type counting struct {
 
 func (c *counting) Read(p []byte) (int, error) { c.read += len(p); return len(p), nil }
 func (c *counting) Close() error               { c.closed = true; return nil }
-
-// A gate that is declared is never ignored: an app with access blocks is not
-// served before somebody stands at its gate.
-func TestAnAppWithAccessIsNotServedOpenly(t *testing.T) {
-	b := newBench(t, edge.Config{})
-	st := b.stage("r1", b.app("a", "r1", spec.App{Access: []spec.Access{{Allow: []string{"role:owner"}}}}, files{"index.html": "secret"}))
-	defer st.Discard()
-	if faults := st.Faults(); len(faults) != 1 || !strings.Contains(faults[0].Err.Error(), "access is not enforced") {
-		t.Errorf("faults %+v", faults)
-	}
-	if len(st.Objects()) != 0 {
-		t.Errorf("served: %+v", st.Objects())
-	}
-}

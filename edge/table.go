@@ -93,6 +93,23 @@ func (t *table) hosts() []string {
 	return names
 }
 
+// name is the canonical form of a host that a site answers at. A host in that form,
+// with a port or without, costs nothing.
+func (t *table) name(host string, of *site) string {
+	bare := host
+	if i := strings.LastIndexByte(host, ':'); i > strings.LastIndexByte(host, ']') {
+		bare = host[:i]
+	}
+	if t.exact[bare] == of {
+		return bare
+	}
+	name, err := spec.ParseHost(host)
+	if err != nil {
+		return ""
+	}
+	return name
+}
+
 // find returns the site for a host as a client spelt it, or nil. A host that
 // is spelt as a key is its own canonical form already.
 func (t *table) find(host string) *site {

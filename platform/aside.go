@@ -12,6 +12,7 @@ import (
 
 	"github.com/fazt-sh/fazt/platform/failpoint"
 	"github.com/fazt-sh/fazt/platform/fault"
+	"github.com/fazt-sh/fazt/platform/identity"
 	"github.com/fazt-sh/fazt/platform/journal"
 	"github.com/fazt-sh/fazt/platform/release"
 	"github.com/fazt-sh/fazt/platform/sqlite"
@@ -71,7 +72,10 @@ func (p *Platform) readRecord(ctx context.Context) (err error) {
 	if p.Releases, err = release.Open(ctx, p.DB); err != nil {
 		return err
 	}
-	p.Usage, err = usage.Open(ctx, p.DB)
+	if p.Usage, err = usage.Open(ctx, p.DB); err != nil {
+		return err
+	}
+	p.People, err = identity.Open(ctx, identity.Config{DB: p.DB, Key: filepath.Join(p.Dir, identity.KeyFile), Clock: p.Clock.Now, Log: p.log})
 	return err
 }
 

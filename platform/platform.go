@@ -17,6 +17,7 @@ import (
 	"github.com/fazt-sh/fazt/platform/blob"
 	"github.com/fazt-sh/fazt/platform/clock"
 	"github.com/fazt-sh/fazt/platform/fault"
+	"github.com/fazt-sh/fazt/platform/identity"
 	"github.com/fazt-sh/fazt/platform/journal"
 	"github.com/fazt-sh/fazt/platform/release"
 	"github.com/fazt-sh/fazt/platform/sqlite"
@@ -34,6 +35,7 @@ type Platform struct {
 	Releases *release.Store
 	Clock    *clock.Clock // for what cannot be taken back
 	Usage    *usage.Store
+	People   *identity.Directory // who signs in
 	Apps     *storage.Pool // what apps keep, in app/
 	Logs     *applog.Log   // what apps say, in log/
 

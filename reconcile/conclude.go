@@ -41,7 +41,7 @@ func (l *Loop) conclude(ctx context.Context, p *pass) Result {
 		newest: p.wanted().Revision, unseen: p.unseen,
 	}
 	if p.loaded != nil && p.loaded.spec != nil {
-		p.result.Node, p.result.Elsewhere = p.loaded.spec.Node, p.loaded.spec.Elsewhere
+		p.result.Node, p.result.Elsewhere, p.result.Personas = p.loaded.spec.Node, p.loaded.spec.Elsewhere, p.loaded.spec.Personas
 	}
 	if stopped {
 		l.status.Store(p.before)

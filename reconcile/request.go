@@ -46,6 +46,7 @@ type Result struct {
 	Diagnostics spec.Diagnostics `json:"diagnostics,omitempty"`
 	Problem     *Problem         `json:"problem,omitempty"`
 	Faults      []AppFault       `json:"-"` // apps that could not be staged
+	Personas    []spec.Persona   `json:"-"` // of the revision, for development
 
 	newest string // revision of the source; another one than Revision where the node is pinned
 	unseen error  // why a pinned node does not know it

@@ -15,6 +15,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/fazt-sh/fazt/edge/gate/mock"
 	"github.com/fazt-sh/fazt/platform"
 	"github.com/fazt-sh/fazt/platform/fault"
 	"github.com/fazt-sh/fazt/platform/op"
@@ -134,7 +135,7 @@ func (p *program) devConfig(dir string, in devIn) (nodeConfig, func(), error) {
 	cfg := nodeConfig{
 		state: state, listen: []string{addr}, control: "127.0.0.1:0", node: in.Node, allApps: in.Node == "", identity: identity,
 		domain: "localhost", vars: in.Var, dev: true, source: folder, opener: folder, log: p.devLog(),
-		drain: time.Second, said: p.devLines(),
+		drain: time.Second, said: p.devLines(), signIn: mock.New(),
 	}
 	if !in.Once {
 		cfg.passed = p.devScreen(in)

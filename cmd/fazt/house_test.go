@@ -29,10 +29,13 @@ var mayImport = map[string]struct {
 	"reconcile/plan":     {[]string{"spec", "spec/access"}, "the difference is a pure function of two lists"},
 	"spec/access":        {[]string{"spec"}, "who may do what is a pure function of objects, the same for plan and gate"},
 	"reconcile/source":   {[]string{"platform/fault", "platform/failpoint"}, "it knows files and revisions, not what they say"},
-	"edge":               {[]string{"spec", "edge/*", "platform/*", "!platform/op"}, "serving does not know how it is changed"},
+	"edge":               {[]string{"spec", "spec/access", "edge/*", "platform/*", "!platform/op"}, "serving does not know how it is changed"},
 	"edge/limit":         {nil, "it counts, and knows neither configuration nor routes"},
 	"edge/cert":          {[]string{"platform/fault"}, "it knows hosts and credentials, neither routes nor the language"},
 	"edge/function":      {[]string{"platform/script", "platform/fault"}, "it knows a program, not what a binding is made of"},
+	"edge/gate":          {[]string{"edge/gate/provider", "platform/identity", "platform/fault"}, "it knows who somebody is, not what an app is and who may see it"},
+	"edge/gate/provider": {[]string{"platform/identity", "platform/fault"}, "it asks others who somebody is, and knows no session"},
+	"edge/gate/mock":     {[]string{"edge/gate", "edge/gate/provider", "platform/identity", "platform/fault"}, "it vouches for anybody, so fazt dev alone has it"},
 	"edge/static":        {[]string{"edge/rewrite", "platform/blob", "platform/fault"}, "it serves a manifest and knows no configuration"},
 	"edge/listen":        {[]string{"platform/fault"}, "it knows connections, not what they carry"},
 	"edge/rewrite":       {[]string{"platform/fault"}, "it is a table of rules"},
@@ -94,6 +97,8 @@ var doors = map[string][]string{
 	"github.com/danielgtaylor/huma/v2":    {"platform/op"},
 	"golang.org/x/term":                   {"platform/op"},
 	"golang.org/x/time":                   {"edge/limit"},
+	"github.com/coreos/go-oidc/v3":        {"edge/gate/provider"},
+	"golang.org/x/oauth2":                 {"edge/gate/provider"},
 	"filippo.io/age":                      {"platform/secret"},
 	"github.com/pquerna/otp":              {"platform/identity"},
 	"golang.org/x/sys":                    {"platform/child", "platform/blob", "platform", "cmd/fazt"}, // system calls, not a library that is swapped
@@ -110,9 +115,8 @@ var testOnly = []string{
 	"github.com/rogpeppe/go-internal", "pgregory.net/rapid", "github.com/chromedp", "golang.org/x/crypto",
 	"github.com/klauspost/compress", "github.com/andybalholm/brotli", "github.com/go-git/", "modernc.org/sqlite",
 	"golang.org/x/tools/txtar", "golang.org/x/sys", "github.com/letsencrypt/pebble/v2",
-	"github.com/quic-go/quic-go", "golang.org/x/net/http2", "modernc.org/quickjs",
-	"github.com/quic-go/quic-go", "golang.org/x/net/http2", "github.com/miekg/dns",
 	"github.com/quic-go/quic-go", "golang.org/x/net/http2", "github.com/miekg/dns", "modernc.org/quickjs",
+	"github.com/go-jose/go-jose/v4", // issuers that lie
 }
 
 // never lists standard packages that a room must not know, with the reason.

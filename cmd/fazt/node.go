@@ -13,6 +13,8 @@ import (
 
 	"github.com/fazt-sh/fazt/edge"
 	"github.com/fazt-sh/fazt/edge/cert"
+	"github.com/fazt-sh/fazt/edge/gate"
+	"github.com/fazt-sh/fazt/edge/gate/mock"
 	"github.com/fazt-sh/fazt/platform"
 	"github.com/fazt-sh/fazt/platform/applog"
 	"github.com/fazt-sh/fazt/platform/fault"
@@ -46,7 +48,8 @@ type nodeConfig struct {
 	drain     time.Duration
 	backups   backupPlan
 	dev       bool
-	unsafe    bool // however often it crashed, it goes on
+	signIn    *mock.Provider // dev: vouches for whoever a developer says they are
+	unsafe    bool           // however often it crashed, it goes on
 	accessLog io.Writer
 	passed    func(*node, reconcile.Result)   // called after each pass
 	said      func(app string, l applog.Line) // told of what apps say; nil tells nobody
@@ -126,6 +129,9 @@ func openNode(ctx context.Context, cfg nodeConfig) (_ *node, err error) {
 		Interval: cfg.interval, Engine: version, Lineage: lineage, Log: cfg.log, Clock: n.ground.Clock,
 		Passed: func(r reconcile.Result) {
 			n.loader.tidy()
+			if cfg.signIn != nil && !r.Diagnostics.HasErrors() {
+				cfg.signIn.Set(personas(r.Personas))
+			}
 			if cfg.passed != nil {
 				cfg.passed(n, r)
 			}
@@ -153,7 +159,10 @@ func (n *node) openEdge(ctx context.Context) error {
 	config := edge.Config{
 		Blobs: n.ground.Blobs, Log: n.cfg.log, Dev: n.cfg.dev, AccessLog: n.cfg.accessLog, Drain: n.cfg.drain,
 		Scripts: n.scripts, Storage: n.ground.Apps, Secrets: n.identity, Logs: n.ground.Logs, Said: n.cfg.said, Temp: n.ground.Temp, Now: n.ground.Clock.Now,
-		Certs: n.certs, Lost: func(blob string) { n.loop.Damaged(blob) }, // nobody visits before there is a loop
+		Gate: n.gate(), Certs: n.certs, Lost: func(blob string) { n.loop.Damaged(blob) }, // nobody visits before there is a loop
+	}
+	if dev := n.cfg.signIn; dev != nil {
+		config.Ways, config.Roles = []gate.Way{dev.Way()}, dev.Roles
 	}
 	if n.cfg.sockets != nil {
 		config.Listen = n.cfg.sockets.listen

@@ -32,6 +32,7 @@ func table(n *node, log *slog.Logger) op.Table {
 		exportOps(n),
 		whyOps(n),
 		traceOps(n),
+		accessOps(n),
 		driftOps(n),
 		diffOps(n),
 		eventOps(n),

@@ -201,7 +201,7 @@ func (r *rig) arguments() map[string][]string {
 		"rollback": {"--plan", "d-1"}, "pause": {"--reason", "test", "--app", "hello"}, "plan save": {r.site},
 		"pin": {"1234567"}, "approve": {"1234567"}, "trash restore": {"hello"}, "trash purge": {"hello", "--confirm", "hello"},
 		"import": {"hello"}, "forget": {"hello"}, "move": {"hello", "other"},
-		"why": {"hello"}, "trace": {"hello"}, "cert renew": {"hello.localhost"}, "domain check": {"hello.localhost"}, "doctor": {"--only", "disk"}, "diff": {"d-1", "live"},
+		"why": {"hello"}, "trace": {"hello"}, "access": {"hello"}, "role show": {"owner"}, "cert renew": {"hello.localhost"}, "domain check": {"hello.localhost"}, "doctor": {"--only", "disk"}, "diff": {"d-1", "live"},
 		"secret set": {"stripe", r.site}, "secret edit": {"stripe", r.site}, "secret rotate": {"stripe", r.site}, "secret rekey": {r.site}, "secret list": {r.site}, "secret check": {r.site},
 		"function call": {"notes", "/"}, "app usage": {"notes"}, "kv list": {"notes"}, "kv get": {"notes", "greeting"}, "kv put": {"notes", "key", "value"}, "kv delete": {"notes", "key"},
 		"doc list": {"notes"}, "doc find": {"notes", "page"}, "doc get": {"notes", "page", "one"},

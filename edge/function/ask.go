@@ -25,7 +25,7 @@ type Answerer interface {
 // handler.
 func Ask(ctx context.Context, to Answerer, q script.Request) (*script.Response, error) {
 	scheme, _, _ := strings.Cut(q.URL, ":")
-	v := Visitor{IP: q.Info.IP, Scheme: scheme, RequestID: q.Info.RequestID}
+	v := Visitor{IP: q.Info.IP, Scheme: scheme, RequestID: q.Info.RequestID, Person: q.Info.Person}
 	ctx, cancel := context.WithCancel(context.WithValue(ctx, visitorKey{}, v))
 	r, err := http.NewRequestWithContext(ctx, q.Method, q.URL, q.Body)
 	if err != nil {

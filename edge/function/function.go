@@ -28,9 +28,10 @@ type Caller interface {
 // Visitor is who sent a request and how, as the edge has found out: proxies in
 // front are its business.
 type Visitor struct {
-	IP        string // without a port; empty where there is none
-	Scheme    string // "http" or "https", as the visitor's address bar has it
-	RequestID string // names the request to the code, in its log lines and to the visitor of an error
+	IP        string        // without a port; empty where there is none
+	Scheme    string        // "http" or "https", as the visitor's address bar has it
+	RequestID string        // names the request to the code, in its log lines and to the visitor of an error
+	Person    script.Person // who is signed in, nil for nobody
 }
 
 // Options are what a Handler calls and says about itself.
@@ -80,7 +81,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	v := h.visitor(w, r)
-	info := script.Info{IP: v.IP, RequestID: v.RequestID, App: h.options.App, Release: h.options.Release}
+	info := script.Info{IP: v.IP, RequestID: v.RequestID, App: h.options.App, Release: h.options.Release, Person: v.Person}
 	bindings := h.options.Bind(ctx, info)
 	answer, err := h.options.Program.Fetch(ctx, script.Request{Method: r.Method, URL: address(r, v.Scheme),
 		Header: requestHeader(r, v), Body: body.reader(), Info: info}, bindings)

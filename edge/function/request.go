@@ -80,9 +80,12 @@ func forwarding(name string) bool {
 	return strings.HasPrefix(name, "X-Forwarded-") || name == "Forwarded" || name == "X-Real-Ip"
 }
 
-// platformCookie begins the names of the platform's cookies. Browsers take the
-// prefix in any case.
-const platformCookie = "__host-fazt"
+// What the names of the platform's cookies begin with: behind TLS, of which browsers
+// take the prefix in any case, and at a developer's machine.
+const (
+	platformCookie = "__host-fazt"
+	devCookie      = "fazt-dev"
+)
 
 // ownCookies is one Cookie field without the platform's.
 func ownCookies(lines []string) string {
@@ -101,7 +104,8 @@ func ownCookies(lines []string) string {
 func isPlatformCookie(pair string) bool {
 	name, _, _ := strings.Cut(pair, "=")
 	name = strings.TrimSpace(name)
-	return len(name) >= len(platformCookie) && strings.EqualFold(name[:len(platformCookie)], platformCookie)
+	begins := func(with string) bool { return len(name) >= len(with) && strings.EqualFold(name[:len(with)], with) }
+	return begins(platformCookie) || begins(devCookie)
 }
 
 // platformToken tells whether credentials are a token of the platform's own: it

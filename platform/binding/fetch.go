@@ -135,7 +135,7 @@ func fetchMethods(name string, to Fetcher) methods {
 		}
 		lent := lend(r.Body)
 		defer lent.end()
-		q := script.Request{Method: a.Method, URL: a.URL, Header: a.Headers, Info: script.Info{IP: r.info.IP, RequestID: r.info.RequestID}}
+		q := script.Request{Method: a.Method, URL: a.URL, Header: a.Headers, Info: script.Info{IP: r.info.IP, RequestID: r.info.RequestID, Person: r.info.Person}}
 		if lent.from != nil {
 			q.Body = lent
 		}

@@ -105,10 +105,12 @@ guard(String, "raw", (name, native) =>
 
 // --- invocations --------------------------------------------------------------------
 
+const FIELDS = 7; // how many come before the headers
+
 class Invocation {
   constructor(id, fields) {
     this.id = id;
-    this.fields = fields; // method, url, ip, request id, app, release, then headers
+    this.fields = fields; // method, url, ip, request id, app, release, who is signed in, then headers
     this.open = 1; // the answer, and each promise that waitUntil was given
     this.answered = false;
     this.next = 0; // number of the last call
@@ -118,6 +120,7 @@ class Invocation {
     this.readers = null; // of bodies that go
     this.timers = null; // ids
     this.controller = null;
+    this.auth = undefined;
     this.result = undefined;
   }
   get signal() {
@@ -157,8 +160,6 @@ function failure(error) {
 
 class Context {
   #inv;
-  #auth = null;
-  #log = null;
   constructor(inv) {
     this.#inv = inv;
     freeze(this);
@@ -181,19 +182,85 @@ class Context {
   get app() { return this.#inv.fields[4]; }
   get release() { return this.#inv.fields[5]; }
   get limits() { return limits; }
-  get auth() { return auth; }
+  get auth() { return (this.#inv.auth ??= new Auth(this.#inv)); }
   get log() { return logger(this.#inv); }
 }
 freeze(Context.prototype);
 freeze(Context);
 
-// Until there are people nobody is signed in.
-const auth = freeze({
-  user: () => null,
-  require: () => Promise.reject(web.response({ status: 401, headers: [["content-type", "text/plain;charset=UTF-8"]], body: "sign in first\n" })),
-  can: () => false,
-  signInUrl: () => null,
-});
+// Auth is who is signed in and what they may do, as the node has found out before
+// the code was called.
+class Auth {
+  #inv;
+  #known; // null for nobody
+  constructor(inv) {
+    this.#inv = inv;
+    this.#known = inv.fields[6] === "" ? null : parse(inv.fields[6]);
+    if (this.#known !== null) freeze(freeze(this.#known.user).roles), freeze(this.#known.user.groups);
+    freeze(this);
+  }
+  user() { return this.#known?.user ?? null; }
+  async require(role) {
+    if (this.#known === null) throw this.#signIn();
+    const { user, owner } = this.#known;
+    if (role !== undefined && !owner && !user.roles.includes(`${role}`)) throw plain(403, "you may not do this\n");
+    return user;
+  }
+  can(action, resource) {
+    if (this.#known === null) return false;
+    const { app, owner, grants } = this.#known;
+    if (owner) return true;
+    const asked = resource === undefined ? app : resourceOf(app, `${resource}`);
+    const now = Date.now();
+    return grants.some((g) => g.actions.includes(action) && !(g.until <= now) && g.on.some((on) => covers(on, asked)));
+  }
+  signInUrl() { return `/auth/login?to=${encodeURIComponent(this.#path())}`; }
+  // A page leads to the sign-in and back; whoever is no page is told.
+  #signIn() {
+    const { fields } = this.#inv;
+    const header = (name) => {
+      for (let i = FIELDS; i < fields.length; i += 2) if (fields[i] === name) return fields[i + 1];
+      return "";
+    };
+    const mode = header("sec-fetch-mode");
+    const page = (fields[0] === "GET" || fields[0] === "HEAD") && (mode === "" ? header("accept").includes("text/html") : mode === "navigate");
+    return page ? web.response({ status: 303, headers: [["location", this.signInUrl()], ["cache-control", "no-store"]], body: null }) : plain(401, "sign in first\n");
+  }
+  #path() {
+    const url = this.#inv.fields[1];
+    const at = url.indexOf("/", url.indexOf("://") + 3);
+    return url.includes("://") && at >= 0 ? url.slice(at) : "/";
+  }
+}
+freeze(Auth.prototype);
+freeze(Auth);
+
+const plain = (status, body) => web.response({ status, headers: [["content-type", "text/plain;charset=UTF-8"]], body });
+
+// resourceOf is what an app means by a name: one of its paths, one of its parts, or
+// a resource by its whole address.
+function resourceOf(app, name) {
+  if (name === "node" || name.startsWith("app.")) return name;
+  return name.startsWith("/") ? app + name : `${app}.${name}`;
+}
+
+// covers tells whether a grant on one resource is one on another: spec/access says
+// the same in Go, and a test holds them together.
+function covers(on, resource) {
+  if (on === "node" || on === resource) return true;
+  const cut = on.indexOf("/");
+  if (cut >= 0) {
+    const at = resource.indexOf("/");
+    return at >= 0 && on.slice(0, cut) === resource.slice(0, at) && matches(on.slice(cut), resource.slice(at));
+  }
+  return resource.startsWith(on) && "./[".includes(resource[on.length]);
+}
+
+function matches(pattern, path) {
+  if (!pattern.endsWith("*")) return path === pattern;
+  const prefix = pattern.slice(0, -1);
+  return path.startsWith(prefix) || (path !== "" && prefix.endsWith("/") && path === prefix.slice(0, -1));
+}
 
 function envOf(inv) {
   const env = assign({}, words);
@@ -272,7 +339,7 @@ function begin(id, flags, head, body) {
   const fields = inv.fields;
   const headers = () => {
     const pairs = [];
-    for (let i = 6; i < fields.length; i += 2) pairs.push([fields[i], fields[i + 1]]);
+    for (let i = FIELDS; i < fields.length; i += 2) pairs.push([fields[i], fields[i + 1]]);
     return pairs;
   };
   let content = null;

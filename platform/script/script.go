@@ -72,7 +72,23 @@ type Request struct {
 }
 
 // Info is what ctx tells the script beside the request.
-type Info struct{ IP, RequestID, App, Release string }
+type Info struct {
+	IP, RequestID, App, Release string
+	Person                      Person // nil for somebody nobody knows
+}
+
+// Person is who is signed in. Auth is what an app may know of them, as the JSON
+// that ctx.auth is made of: {"app" (its address), "user" ({"id", "email", "name",
+// "roles", "groups"}), "owner", "grants" ([{"actions", "on", "until" (milliseconds)}])}.
+type Person interface{ Auth(app string) string }
+
+// auth is the person of an invocation as the script gets it.
+func (i Info) auth() string {
+	if i.Person == nil {
+		return ""
+	}
+	return i.Person.Auth(i.App)
+}
 
 // Response is what fetch answered. Body is never nil; closing it before its end
 // cancels the invocation. Its Read fails with the error that ended the script; it

@@ -65,7 +65,7 @@ func parseLength(s string) (n int64, ok bool) {
 // handler of a short request.
 func join(method, url string, i Info, header [][2]string) []byte {
 	b := make([]byte, 0, 512)
-	for _, s := range []string{method, url, i.IP, i.RequestID, i.App, i.Release} {
+	for _, s := range []string{method, url, i.IP, i.RequestID, i.App, i.Release, i.auth()} {
 		b = appendField(b, s)
 	}
 	for _, h := range header {

@@ -35,6 +35,7 @@ type Who struct {
 	Email    string   // verified, in canonical form; empty: no rule names them
 	SignedIn bool     // known, whatever rules say of them
 	Scopes   []string // what their token is for; nil: everything that they may do themselves
+	Roles    []string // that they have besides what rules say: the development sign-in gives some
 }
 
 // Rules are what a set of objects says of people. They are immutable.
@@ -135,6 +136,9 @@ func gateOf(o *spec.Object) *Gate {
 	}
 	return g
 }
+
+// Ends is when a grant ends, the zero time where it does not.
+func Ends(g spec.Grant) time.Time { return untilOf(g.Until) }
 
 // untilOf is when a grant ends. A date means its end; what cannot be read has
 // ended.

@@ -52,23 +52,36 @@ func (r *Rules) View(w Who) *View {
 		}
 	}
 	for _, role := range r.roles {
-		if !belongs(v.subjects, role.members) {
+		if !belongs(v.subjects, role.members) && !slices.Contains(w.Roles, role.name) {
 			continue
 		}
 		v.subjects[role.subject] = true
 		v.roles = append(v.roles, role.name)
 		v.grants = append(v.grants, role.grants...)
 	}
-	v.owner = v.subjects["role:"+spec.RoleOwner]
+	v.owner = v.subjects["role:"+spec.RoleOwner] || slices.Contains(w.Roles, spec.RoleOwner)
 	slices.Sort(v.roles)
 	return v
 }
+
+// Email is the address that rules know the person by.
+func (v *View) Email() string { return v.who.Email }
 
 // Roles are the names of the person's roles, sorted.
 func (v *View) Roles() []string { return v.roles }
 
 // Owner tells whether the person may do everything.
 func (v *View) Owner() bool { return v.owner }
+
+// HasRole tells whether the person has one of some roles ("role:editor").
+func (v *View) HasRole(roles []string) bool {
+	for _, r := range roles {
+		if r == "role:"+spec.RoleOwner && v.owner || v.subjects[r] {
+			return true
+		}
+	}
+	return false
+}
 
 // Groups are the names of the person's groups, sorted.
 func (v *View) Groups() []string {

@@ -1,0 +1,134 @@
+package provider
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/coreos/go-oidc/v3/oidc"
+	"golang.org/x/oauth2"
+
+	"github.com/fazt-sh/fazt/platform/fault"
+	"github.com/fazt-sh/fazt/platform/identity"
+)
+
+// issuer is any provider of OpenID Connect. What it says of itself, and its keys,
+// are asked for when somebody signs in first, and kept: who is known by a key that
+// is kept needs no answer of a provider that is down.
+type issuer struct {
+	config Config
+	web    *http.Client
+
+	mu    sync.Mutex
+	known *oidc.Provider // guarded by mu
+}
+
+const (
+	google    = "https://accounts.google.com"
+	microsoft = "https://login.microsoftonline.com/"
+)
+
+// address is the issuer's.
+func (p *issuer) address() string {
+	switch {
+	case p.config.Issuer != "":
+		return p.config.Issuer
+	case p.config.Name == "google":
+		return google
+	case p.config.Tenant != "":
+		return microsoft + p.config.Tenant + "/v2.0"
+	default:
+		return microsoft + "common/v2.0"
+	}
+}
+
+// everybody tells whether the issuer stands for many, each with a name of its own
+// in what it signs.
+func (p *issuer) everybody() bool {
+	return p.config.Name == "microsoft" && p.config.Issuer == "" &&
+		(p.config.Tenant == "" || slices.Contains([]string{"common", "organizations", "consumers"}, p.config.Tenant))
+}
+
+// find asks the issuer about itself, once.
+func (p *issuer) find(ctx context.Context) (*oidc.Provider, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.known != nil {
+		return p.known, nil
+	}
+	// The context of the first visitor must not end what is kept for all.
+	ctx = oidc.ClientContext(context.WithoutCancel(ctx), p.web)
+	if p.config.Name == "microsoft" && p.config.Issuer == "" {
+		ctx = oidc.InsecureIssuerURLContext(ctx, p.address()) // it names a tenant in place of what was asked; claims are judged below
+	}
+	known, err := oidc.NewProvider(ctx, p.address())
+	if err != nil {
+		return nil, fault.Wrap(fault.Unavailable, err, "the issuer %s", p.address())
+	}
+	p.known = known
+	return known, nil
+}
+
+func (p *issuer) oauth(known *oidc.Provider, a Attempt) oauth2.Config {
+	return oauth2.Config{ClientID: p.config.ClientID, ClientSecret: p.config.secret(), Endpoint: known.Endpoint(), RedirectURL: a.Callback,
+		Scopes: append([]string{oidc.ScopeOpenID, "email", "profile"}, p.config.Scopes...)}
+}
+
+// Address implements Client.
+func (p *issuer) Address(ctx context.Context, a Attempt) (string, error) {
+	known, err := p.find(ctx)
+	if err != nil {
+		return "", err
+	}
+	o := p.oauth(known, a)
+	return o.AuthCodeURL(a.State, oidc.Nonce(a.Nonce), oauth2.S256ChallengeOption(a.Verifier)), nil
+}
+
+// Claim implements Client.
+func (p *issuer) Claim(ctx context.Context, a Attempt, code string) (identity.Claim, error) {
+	known, err := p.find(ctx)
+	if err != nil {
+		return identity.Claim{}, err
+	}
+	token, err := exchange(ctx, p.web, p.oauth(known, a), a, code)
+	if err != nil {
+		return identity.Claim{}, err
+	}
+	raw, ok := token.Extra("id_token").(string)
+	if !ok {
+		return identity.Claim{}, fault.New(fault.Invalid, "the provider says nothing of who this is")
+	}
+	check := known.Verifier(&oidc.Config{ClientID: p.config.ClientID, SkipIssuerCheck: p.everybody()})
+	id, err := check.Verify(oidc.ClientContext(ctx, p.web), raw)
+	if err != nil {
+		return identity.Claim{}, fault.Wrap(fault.Invalid, hush(err, raw), "what the provider says cannot be believed")
+	}
+	if id.Nonce != a.Nonce {
+		return identity.Claim{}, fault.New(fault.Invalid, "what the provider says was not said to this sign-in")
+	}
+	return p.read(id)
+}
+
+// read takes the claims of a token that is sound.
+func (p *issuer) read(id *oidc.IDToken) (identity.Claim, error) {
+	var c struct {
+		Email    string `json:"email"`
+		Verified any    `json:"email_verified"` // a boolean, and with some a text
+		Owned    any    `json:"xms_edov"`       // Microsoft: the address's domain is the tenant's
+		Name     string `json:"name"`
+		Tenant   string `json:"tid"`
+	}
+	if err := id.Claims(&c); err != nil {
+		return identity.Claim{}, fault.Wrap(fault.Invalid, err, "the provider's claims")
+	}
+	if p.everybody() && (c.Tenant == "" || id.Issuer != microsoft+c.Tenant+"/v2.0") {
+		return identity.Claim{}, fault.New(fault.Invalid, "the provider speaks in the name of another")
+	}
+	claim := identity.Claim{Issuer: id.Issuer, Subject: id.Subject, Email: strings.ToLower(c.Email), Name: c.Name}
+	claim.Verified = c.Email != "" && (yes(c.Verified) || p.config.Name == "microsoft" && p.config.Issuer == "" && yes(c.Owned))
+	return claim, nil
+}
+
+func yes(v any) bool { return v == true || v == "true" || v == "1" || v == float64(1) }

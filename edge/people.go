@@ -1,0 +1,293 @@
+package edge
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/fazt-sh/fazt/edge/gate"
+	"github.com/fazt-sh/fazt/edge/gate/provider"
+	"github.com/fazt-sh/fazt/platform/fault"
+	"github.com/fazt-sh/fazt/platform/identity"
+	"github.com/fazt-sh/fazt/spec"
+	"github.com/fazt-sh/fazt/spec/access"
+)
+
+// people is what a snapshot says of people: how they sign in, and who may see
+// what.
+type people struct {
+	policy *gate.Policy // of signing in
+	rules  *access.Rules
+	nobody *access.View
+
+	mu    sync.RWMutex
+	views map[string]*access.View // guarded by mu: by the person's id
+}
+
+// mostViews is for how many people it is remembered what they may do. They are
+// thrown away together, as nobody is worth a list of who came last.
+const mostViews = 10_000
+
+func newPeople(policy *gate.Policy, rules *access.Rules) *people {
+	return &people{policy: policy, rules: rules, nobody: rules.View(access.Who{}), views: map[string]*access.View{}}
+}
+
+// view is what somebody may do.
+func (p *people) view(who *identity.Person, roles func(email string) []string) *access.View {
+	p.mu.RLock()
+	v := p.views[who.ID]
+	p.mu.RUnlock()
+	if v != nil && v.Email() == who.Email {
+		return v
+	}
+	w := access.Who{Email: who.Email, SignedIn: true}
+	if roles != nil {
+		w.Roles = roles(who.Email)
+	}
+	v = p.rules.View(w)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.views) >= mostViews {
+		clear(p.views)
+	}
+	p.views[who.ID] = v
+	return v
+}
+
+// person is somebody who is signed in, as apps may know them. It implements
+// script.Person.
+type person struct {
+	session *identity.Session
+	view    *access.View
+	snap    *snapshot
+}
+
+// Auth implements script.Person.
+func (p *person) Auth(app string) string {
+	type user struct {
+		ID     string   `json:"id"`
+		Email  string   `json:"email,omitempty"`
+		Name   string   `json:"name,omitempty"`
+		Roles  []string `json:"roles"`
+		Groups []string `json:"groups"`
+	}
+	type grant struct {
+		Actions []string `json:"actions"`
+		On      []string `json:"on"`
+		Until   int64    `json:"until,omitempty"`
+	}
+	addr := p.snap.addrOf(app)
+	who := p.session.Person
+	known := struct {
+		App    spec.Addr `json:"app"`
+		User   user      `json:"user"`
+		Owner  bool      `json:"owner"`
+		Grants []grant   `json:"grants"`
+	}{addr, user{who.ID, who.Email, who.Name, append([]string{}, p.view.Roles()...), append([]string{}, p.view.Groups()...)}, p.view.Owner(), []grant{}}
+	for _, g := range p.view.Grants(addr) {
+		made := grant{Actions: g.Actions, On: g.On}
+		if end := access.Ends(g); !end.IsZero() {
+			made.Until = end.UnixMilli()
+		}
+		known.Grants = append(known.Grants, made)
+	}
+	text, err := json.Marshal(known)
+	if err != nil {
+		return ""
+	}
+	return string(text)
+}
+
+// addrOf is the address of the app with a name.
+func (n *snapshot) addrOf(name string) spec.Addr {
+	if made := n.sites[spec.Addr("app."+name)]; made != nil && made.name == name {
+		return made.addr
+	}
+	for addr, made := range n.sites {
+		if made.name == name {
+			return addr
+		}
+	}
+	return ""
+}
+
+// recognise finds out who sent a request, once, and what they may do: nil for
+// somebody nobody knows.
+func (s *Server) recognise(x *exchange, r *http.Request) *access.View {
+	if x.asked || s.config.Gate == nil {
+		return x.view
+	}
+	x.asked = true
+	if x.session = s.config.Gate.Session(x.snap.people.policy, r, x.visit(r)); x.session != nil {
+		x.view = x.snap.people.view(x.session.Person, s.config.Roles)
+	}
+	return x.view
+}
+
+// visit is a request as the gate must know it.
+func (x *exchange) visit(r *http.Request) gate.Visit {
+	return gate.Visit{Host: x.snap.table.name(r.Host, x.site), Secure: clientScheme(r, x.snap.trusted) == "https", Client: x.client}
+}
+
+var errForbidden = fault.New(fault.Forbidden, "the rules of this site do not let this person in")
+
+// pass lets through who may see an app's path. A stranger is led to the sign-in.
+func (s *Server) pass(x *exchange, r *http.Request) (done bool, err error) {
+	known := x.snap.people
+	before := known.rules.Gate(x.site.addr)
+	path := r.URL.Path
+	if before == nil || strings.HasPrefix(path, prefixAuth) || strings.HasPrefix(path, prefixFazt) {
+		return false, nil // signed addresses are a right of their own
+	}
+	write := r.Method != http.MethodGet && r.Method != http.MethodHead && r.Method != http.MethodOptions
+	if known.nobody.Pass(before, path, write, x.start) {
+		return false, nil
+	}
+	x.guarded = true
+	view := s.recognise(x, r)
+	switch {
+	case view != nil && view.Pass(before, path, write, x.start):
+		return false, nil
+	case view != nil:
+		return true, errForbidden
+	case s.config.Gate == nil:
+		return true, errForbidden
+	default:
+		return true, s.config.Gate.Refuse(known.policy, x, r, x.visit(r))
+	}
+}
+
+// signIn answers below /auth/ on the host of an app.
+func (s *Server) signIn(x *exchange, r *http.Request) error {
+	if s.config.Gate == nil {
+		return errNothing
+	}
+	return s.config.Gate.App(x.snap.people.policy, x, r, x.visit(r))
+}
+
+// console answers at the host where people sign in.
+func (s *Server) console(x *exchange, r *http.Request) error {
+	return s.config.Gate.Console(x.snap.people.policy, x, r, x.visit(r))
+}
+
+// addConsole gives the node a host of its own, where the configuration has people
+// in it and no app has the host.
+func (s *Server) addConsole(n *snapshot) {
+	host := n.people.policy.Console
+	if host == "" || s.config.Gate == nil {
+		return
+	}
+	nothing := refuse(errNothing)
+	n.table.claim(host, &site{name: "console", revision: n.header, routes: []route{
+		{prefix: prefixACME, handler: nothing}, {prefix: prefixFazt, handler: nothing}, {prefix: "/", handler: answer(s.console)}}})
+}
+
+// readPeople makes what the snapshot says of people of the objects it serves: an app
+// that stays on its last good release keeps the gate of that.
+func (p *passing) readPeople() {
+	n := p.next
+	rules := access.Compile(n.objects)
+	n.people = newPeople(p.server.policy(n.objects, p.secrets, rules), rules)
+	if roles := secondFactors(n.objects); len(roles) > 0 {
+		known, given := n.people, p.server.config.Roles
+		known.policy.Factor = func(who *identity.Person) bool { return known.view(who, given).HasRole(roles) }
+	}
+}
+
+// secondFactors are the roles that must give one.
+func secondFactors(objects []spec.Object) []string {
+	var declared spec.Login
+	for i := range objects {
+		if objects[i].Kind == spec.KindLogin && json.Unmarshal(objects[i].Spec, &declared) == nil {
+			return declared.SecondFactor
+		}
+	}
+	return nil
+}
+
+// policy is what objects say of signing in.
+func (s *Server) policy(objects []spec.Object, secrets map[string]spec.Object, rules *access.Rules) *gate.Policy {
+	p := &gate.Policy{Console: spec.ConsoleHost(objects), Idle: idleDefault, Absolute: absoluteDefault}
+	open := opener{identity: s.config.Secrets, secrets: secrets}
+	signup := spec.Login{}
+	for i := range objects {
+		switch o := &objects[i]; o.Kind {
+		case spec.KindOAuth:
+			way, err := wayOf(o, open)
+			if err != nil {
+				s.log.Warn("nobody can sign in by this provider", "component", "edge", "object", o.Addr, "error", err)
+				continue
+			}
+			p.Ways = append(p.Ways, way)
+		case spec.KindLogin:
+			if json.Unmarshal(o.Spec, &signup) == nil {
+				p.Idle, p.Absolute = orElse(millis(signup.IdleMS), p.Idle), orElse(millis(signup.AbsoluteMS), p.Absolute)
+			}
+		}
+	}
+	p.Signup = signupOf(signup.Signup, rules)
+	if len(s.config.Ways) > 0 {
+		p.Ways = append(slices.Clone(s.config.Ways), p.Ways...)
+	}
+	if s.config.Dev && p.Console == "" {
+		p.Console = consoleName + "." + devDomain
+	}
+	return p
+}
+
+// signupOf is who may come in for the first time. Whom a role or a group names always
+// may; an address that nobody proved names nobody.
+func signupOf(who string, rules *access.Rules) func(ctx context.Context, email string) bool {
+	return func(_ context.Context, email string) bool {
+		if who == "" || who == spec.SignupAnyone {
+			return true
+		}
+		if email == "" {
+			return false
+		}
+		v := rules.View(access.Who{Email: email, SignedIn: true})
+		return v.Owner() || len(v.Roles())+len(v.Groups()) > 0
+	}
+}
+
+// consoleName is how the console's host begins where none is declared.
+const consoleName = "fazt"
+
+// How long somebody stays signed in, where nothing else is declared (OWASP ASVS
+// 5.0, 7.3).
+const (
+	idleDefault     = 12 * time.Hour
+	absoluteDefault = 7 * 24 * time.Hour
+)
+
+func orElse(d, other time.Duration) time.Duration {
+	if d > 0 {
+		return d
+	}
+	return other
+}
+
+// wayOf is a declared provider as the gate needs it.
+func wayOf(o *spec.Object, open opener) (gate.Way, error) {
+	var declared spec.OAuth
+	if err := json.Unmarshal(o.Spec, &declared); err != nil {
+		return gate.Way{}, fault.Wrap(fault.Invalid, err, "the canonical form of %q cannot be read", o.Addr)
+	}
+	secret, err := open.value(declared.ClientSecret)
+	if err != nil {
+		return gate.Way{}, err
+	}
+	return gate.Way{Name: o.Name, Label: labelOf(o.Name, declared.Label), Domains: declared.AllowDomains,
+		Provider: provider.New(provider.Config{Name: declared.Provider, Issuer: declared.Issuer, ClientID: declared.ClientID, Secret: secret.Reveal,
+			Tenant: declared.Tenant, Scopes: declared.Scopes})}, nil
+}
+
+func labelOf(name, label string) string {
+	known := map[string]string{"google": "Google", "github": "GitHub", "microsoft": "Microsoft"}
+	return cmp.Or(label, known[name], name)
+}
