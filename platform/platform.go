@@ -36,8 +36,8 @@ type Platform struct {
 	Clock    *clock.Clock // for what cannot be taken back
 	Usage    *usage.Store
 	People   *identity.Directory // who signs in
-	Apps     *storage.Pool // what apps keep, in app/
-	Logs     *applog.Log   // what apps say, in log/
+	Apps     *storage.Pool       // what apps keep, in app/
+	Logs     *applog.Log         // what apps say, in log/
 
 	log     *slog.Logger
 	lock    *os.File
