@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 // bombsHCL has the same bombs in an app that may compute for a moment and in one
@@ -80,29 +81,51 @@ var appBombs = []struct{ app, code, want string }{
 }
 
 // bystander asks an app until it is stopped. While something is being killed an
-// answer may be 503, if the next one is well.
-func (p *process) bystander(host, says string, stop <-chan struct{}) (asked, retried int, err error) {
+// answer may be 503, if the next one is well. It returns how long each good answer
+// took.
+func (p *process) bystander(host, says string, stop <-chan struct{}) (took []time.Duration, retried int, err error) {
 	v := p.visitor(0)
 	defer v.close()
-	for refused := false; ; asked++ {
+	for refused := false; ; {
 		select {
 		case <-stop:
-			return asked, retried, nil
+			return took, retried, nil
 		default:
 		}
+		began := time.Now()
 		got, err := v.get(host, "/")
 		switch {
 		case err != nil:
-			return asked, retried, fmt.Errorf("%s: %w", host, err)
+			return took, retried, fmt.Errorf("%s: %w", host, err)
 		case got.status == http.StatusOK && got.body == says:
-			refused = false
+			took, refused = append(took, time.Since(began)), false
 		case got.status == http.StatusServiceUnavailable && !refused:
 			refused = true
 			retried++
 		default:
-			return asked, retried, fmt.Errorf("%s: %d %q", host, got.status, got.body)
+			return took, retried, fmt.Errorf("%s: %d %q", host, got.status, got.body)
 		}
 	}
+}
+
+// p99Of is what one answer in a hundred takes longer than.
+func p99Of(took []time.Duration) time.Duration {
+	if len(took) == 0 {
+		return 0
+	}
+	slices.Sort(took)
+	return took[len(took)*99/100]
+}
+
+// quiet is the p99 of an app while nothing else goes on.
+func (p *process) quiet(host, says string) time.Duration {
+	p.w.t.Helper()
+	stop := make(chan struct{})
+	over := time.AfterFunc(2*time.Second, func() { close(stop) })
+	defer over.Stop()
+	took, _, err := p.bystander(host, says, stop)
+	must(p.w.t, err)
+	return p99Of(took)
 }
 
 // TestIntegrationAppsBombs: whatever an app's code does, its visitor is told the
@@ -123,13 +146,16 @@ func TestIntegrationAppsBombs(t *testing.T) {
 
 	stop := make(chan struct{})
 	var probes sync.WaitGroup
+	calm := map[string]time.Duration{"still.localhost": p.quiet("still.localhost", "still"), "hello.localhost": p.quiet("hello.localhost", "hello")}
 	watch := func(host, says string, allowed int) {
 		probes.Go(func() {
-			asked, retried, err := p.bystander(host, says, stop)
-			if err != nil || retried > allowed || asked == 0 {
-				t.Errorf("%s was asked %d times, %d refused, %d may be: %v", host, asked, retried, allowed, err)
+			took, retried, err := p.bystander(host, says, stop)
+			if err != nil || retried > allowed || len(took) == 0 {
+				t.Errorf("%s was asked %d times, %d refused, %d may be: %v", host, len(took), retried, allowed, err)
 			}
-			t.Logf("%s: %d answers, %d refused", host, asked, retried)
+			amid := p99Of(took)
+			t.Logf("%s: %d answers, %d refused; p99 %s amid bombs, %s without, ratio %.1f", host, len(took), retried,
+				amid.Round(10*time.Microsecond), calm[host].Round(10*time.Microsecond), float64(amid)/float64(max(calm[host], 1)))
 		})
 	}
 	watch("still.localhost", "still", 0)
