@@ -228,6 +228,9 @@ func (p *program) devScreen(in devIn) func(*node, reconcile.Result) {
 			shown = all
 			list := n.url("localhost")
 			fmt.Fprintf(p.stdout, "%s\n\nAll of them: %s   (Ctrl-C stops)\n", all, list)
+			if who := r.Personas; len(who) > 0 {
+				fmt.Fprintf(p.stdout, "Sign in as %s: %s\n", orNobody(namesOf(who)), n.url("fazt.localhost"))
+			}
 			if first && !in.NoOpen && op.IsTerminal(p.stdout) {
 				openBrowser(list)
 			}

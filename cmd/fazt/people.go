@@ -42,3 +42,11 @@ func personas(list []spec.Persona) []mock.Persona {
 	}
 	return made
 }
+
+func namesOf(list []spec.Persona) []string {
+	names := make([]string, len(list))
+	for i, p := range list {
+		names[i] = p.Name
+	}
+	return names
+}

@@ -1,9 +1,16 @@
 # A guestbook of documents, and a counter that keeps one visitor from filling it.
-# Reference: docs/reference/language.md, blocks "docs" and "kv".
+# Everybody reads and signs; below /desk/ editors take out what does not belong.
+# Reference: docs/reference/language.md, blocks "docs", "kv" and "access".
 
 app "guestbook" {
   content = "apps/guestbook"
   headers = [{ path = "/*", set = local.security }]
+
+  access {
+    path  = "/desk/*"
+    allow = [role.editor]
+  }
+  access { allow = ["anyone"] }
 
   runtime {
     entry  = "api/main.ts"

@@ -1,5 +1,6 @@
 // GET /api/entries   a page of entries, newest first: { entries, cursor? }
 // POST /api/entries  a form or JSON with name and text: one more entry
+// DELETE /api/entries/ID  takes one out; editors alone
 
 import type { Context, Doc, Docs, Handler, KV } from "fazt";
 
@@ -20,6 +21,12 @@ const PAGE = 20;
 export default {
   async fetch(request, env, ctx) {
     const { pathname, searchParams } = new URL(request.url);
+    const id = pathname.match(/^\/api\/entries\/([\w-]+)$/)?.[1];
+    if (id && request.method === "DELETE") {
+      const editor = await ctx.auth.require("editor");
+      ctx.log.info(`${editor.email} takes ${id} out`);
+      return (await entries(env).remove({ _id: id })) > 0 ? new Response(null, { status: 204 }) : problem(404, "There is no such entry.");
+    }
     if (pathname !== "/api/entries") return problem(404, "There is nothing here.");
     switch (request.method) {
       case "GET":
