@@ -30,6 +30,7 @@ import (
 	"github.com/fazt-sh/fazt/edge/static"
 	"github.com/fazt-sh/fazt/platform/applog"
 	"github.com/fazt-sh/fazt/platform/blob"
+	"github.com/fazt-sh/fazt/platform/mail"
 	"github.com/fazt-sh/fazt/platform/script"
 	"github.com/fazt-sh/fazt/platform/secret"
 	"github.com/fazt-sh/fazt/platform/storage"
@@ -51,6 +52,7 @@ type Config struct {
 	Said      func(app string, l applog.Line) // told of each line that an app says; nil tells nobody
 	Now       func() time.Time                // for schedules; nil is the machine's clock
 	Gate      *gate.Gate                      // signs people in; nil lets nobody pass where not everybody may
+	Mail      *mail.Outbox                    // sends what people sign in with; nil sends none
 	Ways      []gate.Way                      // to sign in, besides what is declared: the development provider
 	Roles     func(email string) []string     // that people have besides what is declared; likewise
 	Temp      string                          // folder for what a stage needs for a moment

@@ -374,7 +374,7 @@ func TestErrorsHaveTheirStatus(t *testing.T) {
 		{errors.New("secret"), 500, fault.Internal},
 		{withStatus(405), 405, fault.Invalid},
 		{withStatus(418), 418, fault.Invalid},
-		{withStatus(507), 507, fault.Internal},
+		{withStatus(507), 507, fault.Unavailable},
 	} {
 		answer = c.err
 		w := b.get("http://a.test/secret?secret", "application/problem+json")

@@ -14,6 +14,8 @@ import (
 	"github.com/fazt-sh/fazt/edge/gate/provider"
 	"github.com/fazt-sh/fazt/platform/fault"
 	"github.com/fazt-sh/fazt/platform/identity"
+	"github.com/fazt-sh/fazt/platform/mail"
+	"github.com/fazt-sh/fazt/platform/secret"
 	"github.com/fazt-sh/fazt/spec"
 	"github.com/fazt-sh/fazt/spec/access"
 )
@@ -192,45 +194,66 @@ func (s *Server) addConsole(n *snapshot) {
 func (p *passing) readPeople() {
 	n := p.next
 	rules := access.Compile(n.objects)
-	n.people = newPeople(p.server.policy(n.objects, p.secrets, rules), rules)
-	if roles := secondFactors(n.objects); len(roles) > 0 {
+	policy := p.server.policy(n.objects, p.secrets, rules)
+	n.mail = p.server.mailOf(n.objects, p.secrets)
+	if how := loginOf(n.objects).Email; n.mail != nil && how != spec.LoginOff {
+		policy.Mail, policy.Link, policy.Code = p.server.config.Mail, how != spec.LoginCode, how != spec.LoginLink
+	}
+	n.people = newPeople(policy, rules)
+	if roles := loginOf(n.objects).SecondFactor; len(roles) > 0 {
 		known, given := n.people, p.server.config.Roles
 		known.policy.Factor = func(who *identity.Person) bool { return known.view(who, given).HasRole(roles) }
 	}
 }
 
-// secondFactors are the roles that must give one.
-func secondFactors(objects []spec.Object) []string {
-	var declared spec.Login
+// loginOf is the login block, the zero value where there is none.
+func loginOf(objects []spec.Object) (declared spec.Login) {
 	for i := range objects {
 		if objects[i].Kind == spec.KindLogin && json.Unmarshal(objects[i].Spec, &declared) == nil {
-			return declared.SecondFactor
+			break
 		}
 	}
-	return nil
+	return declared
+}
+
+// mailOf is how mail is sent, nil where it is not.
+func (s *Server) mailOf(objects []spec.Object, secrets map[string]spec.Object) *mail.Config {
+	i := slices.IndexFunc(objects, func(o spec.Object) bool { return o.Kind == spec.KindMail })
+	if i < 0 || s.config.Mail == nil {
+		return nil
+	}
+	var declared spec.Mail
+	err := json.Unmarshal(objects[i].Spec, &declared)
+	var password secret.Value
+	if err == nil {
+		password, err = opener{identity: s.config.Secrets, secrets: secrets}.value(declared.Password)
+	}
+	if err != nil {
+		s.log.Warn("no mail is sent", "component", "edge", "object", objects[i].Addr, "error", err)
+		return nil
+	}
+	return &mail.Config{From: declared.From, SMTP: declared.SMTP, User: declared.User, Password: password.Reveal, Daily: cmp.Or(declared.Daily, spec.DefaultMailDaily)}
 }
 
 // policy is what objects say of signing in.
 func (s *Server) policy(objects []spec.Object, secrets map[string]spec.Object, rules *access.Rules) *gate.Policy {
 	p := &gate.Policy{Console: spec.ConsoleHost(objects), Idle: idleDefault, Absolute: absoluteDefault}
 	open := opener{identity: s.config.Secrets, secrets: secrets}
-	signup := spec.Login{}
+	declared := loginOf(objects)
+	p.Idle, p.Absolute = orElse(millis(declared.IdleMS), p.Idle), orElse(millis(declared.AbsoluteMS), p.Absolute)
 	for i := range objects {
-		switch o := &objects[i]; o.Kind {
-		case spec.KindOAuth:
-			way, err := wayOf(o, open)
-			if err != nil {
-				s.log.Warn("nobody can sign in by this provider", "component", "edge", "object", o.Addr, "error", err)
-				continue
-			}
-			p.Ways = append(p.Ways, way)
-		case spec.KindLogin:
-			if json.Unmarshal(o.Spec, &signup) == nil {
-				p.Idle, p.Absolute = orElse(millis(signup.IdleMS), p.Idle), orElse(millis(signup.AbsoluteMS), p.Absolute)
-			}
+		o := &objects[i]
+		if o.Kind != spec.KindOAuth {
+			continue
 		}
+		way, err := wayOf(o, open)
+		if err != nil {
+			s.log.Warn("nobody can sign in by this provider", "component", "edge", "object", o.Addr, "error", err)
+			continue
+		}
+		p.Ways = append(p.Ways, way)
 	}
-	p.Signup = signupOf(signup.Signup, rules)
+	p.Signup = signupOf(declared.Signup, rules)
 	if len(s.config.Ways) > 0 {
 		p.Ways = append(slices.Clone(s.config.Ways), p.Ways...)
 	}

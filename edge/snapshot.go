@@ -8,6 +8,7 @@ import (
 	"github.com/fazt-sh/fazt/edge/cert"
 	"github.com/fazt-sh/fazt/edge/gate"
 	"github.com/fazt-sh/fazt/edge/listen"
+	"github.com/fazt-sh/fazt/platform/mail"
 	"github.com/fazt-sh/fazt/spec"
 	"github.com/fazt-sh/fazt/spec/access"
 )
@@ -30,8 +31,9 @@ type snapshot struct {
 	secure     bool // there are certificates
 	http3      bool
 	limits     limits
-	people     *people  // never nil
-	private    []string // Cache-Control of what not everybody may see, shared by all answers
+	people     *people      // never nil
+	mail       *mail.Config // nil sends none
+	private    []string     // Cache-Control of what not everybody may see, shared by all answers
 
 	refs    atomic.Int64  // one for the publisher, one per request
 	retired chan struct{} // closed once a newer snapshot is current

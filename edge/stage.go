@@ -84,6 +84,9 @@ func (s *Server) obey(n *snapshot) {
 	for _, site := range n.sites {
 		site.limits.Set(site.policy)
 	}
+	if s.config.Mail != nil {
+		s.config.Mail.Use(n.mail)
+	}
 	if s.config.Certs != nil {
 		s.config.Certs.Want(n.certificates())
 	}

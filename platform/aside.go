@@ -14,6 +14,7 @@ import (
 	"github.com/fazt-sh/fazt/platform/fault"
 	"github.com/fazt-sh/fazt/platform/identity"
 	"github.com/fazt-sh/fazt/platform/journal"
+	"github.com/fazt-sh/fazt/platform/mail"
 	"github.com/fazt-sh/fazt/platform/release"
 	"github.com/fazt-sh/fazt/platform/sqlite"
 	"github.com/fazt-sh/fazt/platform/usage"
@@ -75,7 +76,10 @@ func (p *Platform) readRecord(ctx context.Context) (err error) {
 	if p.Usage, err = usage.Open(ctx, p.DB); err != nil {
 		return err
 	}
-	p.People, err = identity.Open(ctx, identity.Config{DB: p.DB, Key: filepath.Join(p.Dir, identity.KeyFile), Clock: p.Clock.Now, Log: p.log})
+	if p.People, err = identity.Open(ctx, identity.Config{DB: p.DB, Key: filepath.Join(p.Dir, identity.KeyFile), Clock: p.Clock.Now, Log: p.log}); err != nil {
+		return err
+	}
+	p.Mail, err = mail.Open(ctx, mail.Options{DB: p.DB, Sealer: p.People, Log: p.log, Now: p.Clock.Now})
 	return err
 }
 

@@ -19,6 +19,7 @@ import (
 	"github.com/fazt-sh/fazt/platform/fault"
 	"github.com/fazt-sh/fazt/platform/identity"
 	"github.com/fazt-sh/fazt/platform/journal"
+	"github.com/fazt-sh/fazt/platform/mail"
 	"github.com/fazt-sh/fazt/platform/release"
 	"github.com/fazt-sh/fazt/platform/sqlite"
 	"github.com/fazt-sh/fazt/platform/storage"
@@ -36,8 +37,9 @@ type Platform struct {
 	Clock    *clock.Clock // for what cannot be taken back
 	Usage    *usage.Store
 	People   *identity.Directory // who signs in
-	Apps     *storage.Pool       // what apps keep, in app/
-	Logs     *applog.Log         // what apps say, in log/
+	Mail     *mail.Outbox
+	Apps     *storage.Pool // what apps keep, in app/
+	Logs     *applog.Log   // what apps say, in log/
 
 	log     *slog.Logger
 	lock    *os.File

@@ -50,6 +50,7 @@ var mayImport = map[string]struct {
 	"platform/release":   {[]string{"platform/sqlite", "platform/fault", "platform/failpoint"}, "it remembers generations"},
 	"platform/applog":    {[]string{"platform/fault"}, "it keeps lines, not what they are about"},
 	"platform/usage":     {[]string{"platform/sqlite", "platform/fault"}, "it counts bytes, not budgets"},
+	"platform/mail":      {[]string{"platform/sqlite", "platform/fault"}, "it sends, and knows neither why nor to whom"},
 	"platform/identity":  {[]string{"platform/sqlite", "platform/fault"}, "it knows people, and neither requests nor what people may do"},
 	"platform/archive":   {[]string{"platform/fault"}, "it packs pieces and does not know what they are"},
 	"platform/storage":   {[]string{"platform/sqlite", "platform/fault"}, "it keeps what apps keep, and knows neither HTTP nor a language"},
@@ -99,6 +100,7 @@ var doors = map[string][]string{
 	"golang.org/x/time":                   {"edge/limit"},
 	"github.com/coreos/go-oidc/v3":        {"edge/gate/provider"},
 	"golang.org/x/oauth2":                 {"edge/gate/provider"},
+	"github.com/wneessen/go-mail":         {"platform/mail"},
 	"filippo.io/age":                      {"platform/secret"},
 	"github.com/pquerna/otp":              {"platform/identity"},
 	"golang.org/x/sys":                    {"platform/child", "platform/blob", "platform", "cmd/fazt"}, // system calls, not a library that is swapped

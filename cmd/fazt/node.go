@@ -159,7 +159,7 @@ func (n *node) openEdge(ctx context.Context) error {
 	config := edge.Config{
 		Blobs: n.ground.Blobs, Log: n.cfg.log, Dev: n.cfg.dev, AccessLog: n.cfg.accessLog, Drain: n.cfg.drain,
 		Scripts: n.scripts, Storage: n.ground.Apps, Secrets: n.identity, Logs: n.ground.Logs, Said: n.cfg.said, Temp: n.ground.Temp, Now: n.ground.Clock.Now,
-		Gate: n.gate(), Certs: n.certs, Lost: func(blob string) { n.loop.Damaged(blob) }, // nobody visits before there is a loop
+		Gate: n.gate(), Mail: n.ground.Mail, Certs: n.certs, Lost: func(blob string) { n.loop.Damaged(blob) }, // nobody visits before there is a loop
 	}
 	if dev := n.cfg.signIn; dev != nil {
 		config.Ways, config.Roles = []gate.Way{dev.Way()}, dev.Roles

@@ -283,6 +283,7 @@ func (n *node) Run(ctx context.Context) error {
 	counting := start(life, n.runUsage)
 	saving := start(life, n.runBackups)
 	people := start(life, n.ground.People.Run)
+	mails := start(life, n.ground.Mail.Run)
 	alive := start(life, n.watchdog)
 	succession := start(life, n.succeed)
 
@@ -297,7 +298,7 @@ func (n *node) Run(ctx context.Context) error {
 	case err = <-certs.done:
 	}
 	n.cfg.log.Info("stopping, requests in flight are drained", "at_most", n.cfg.drain)
-	err = errors.Join(err, succession.stop(), health.stop(), saving.stop(), loop.stop(), serving.stop(), commands.stop(), certs.stop(), counting.stop(), people.stop(), alive.stop(), janitor.stop())
+	err = errors.Join(err, succession.stop(), health.stop(), saving.stop(), loop.stop(), serving.stop(), commands.stop(), certs.stop(), counting.stop(), people.stop(), mails.stop(), alive.stop(), janitor.stop())
 	n.cfg.log.Info("stopped", "up", time.Since(n.started).Round(time.Second))
 	return err
 }

@@ -59,7 +59,7 @@ func (b *browser) on(body string) (at, next string) {
 func TestByMail(t *testing.T) {
 	w := newWorld(t)
 	mails := &inbox{}
-	w.policy.Mail, w.policy.Link, w.policy.Ways = mails, true, nil
+	w.policy.Mail, w.policy.Link, w.policy.Code, w.policy.Ways = mails, true, true, nil
 	b := w.browser()
 	sealed := b.journeyAt("https://" + notesHost + "/n/7?a=b")
 	if _, page := b.get("https://" + consoleHost + "/auth/login?a=" + sealed); !strings.Contains(page, `name="email"`) {
@@ -115,7 +115,7 @@ func TestMailTellsNothing(t *testing.T) {
 // TestTriesAreCounted is row S6: after a few wrong codes none is looked at any more.
 func TestTriesAreCounted(t *testing.T) {
 	w := newWorld(t)
-	w.policy.Mail = &inbox{}
+	w.policy.Mail, w.policy.Code = &inbox{}, true
 	b := w.browser()
 	b.do("POST", "https://"+consoleHost+"/auth/mail", url.Values{"email": {"ana@example.com"}})
 	last := 0

@@ -84,7 +84,8 @@ type Policy struct {
 	Console  string // the console's host; empty: nobody signs in
 	Ways     []Way  // providers, in the order of their names
 	Mail     Mailer // nil: nobody signs in by mail
-	Link     bool   // mails carry a link beside the code
+	Link     bool   // what is sent has a link
+	Code     bool   // and a code to type
 	Idle     time.Duration
 	Absolute time.Duration
 	// Factor tells whether somebody must give a second factor; nil: nobody.

@@ -35,15 +35,24 @@ func (g *Gate) sendCode(p *Policy, w http.ResponseWriter, r *http.Request, v Vis
 	if err != nil {
 		return err
 	}
-	text := fmt.Sprintf("Your code to sign in at %s is\n\n    %s\n\nIt is good for ten minutes, in the browser that asked for it.\n", v.Host, made.Code)
-	if p.Link {
-		text += fmt.Sprintf("\nOr open this in the same browser:\n\n    %s\n", v.origin(v.Host, r)+Prefix+"link?t="+url.QueryEscape(made.Link)+"&a="+sealed)
-	}
-	text += "\nIf you did not ask for it, somebody typed your address. Without the code they cannot sign in.\n"
-	if err := p.Mail.Send(r.Context(), email, "Your code is "+made.Code, text, made.Ends); err != nil {
+	subject, text := letter(p, v, made, v.origin(v.Host, r)+Prefix+"link?t="+url.QueryEscape(made.Link)+"&a="+sealed)
+	if err := p.Mail.Send(r.Context(), email, subject, text, made.Ends); err != nil {
 		return err
 	}
-	return g.page(w, r, http.StatusOK, "code", map[string]any{"Title": "Look into your mail", "Email": email, "Journey": sealed})
+	return g.page(w, r, http.StatusOK, "code", map[string]any{"Title": "Look into your mail", "Email": email, "Journey": sealed, "Code": p.Code})
+}
+
+// letter is what somebody gets who wants to sign in.
+func letter(p *Policy, v Visit, made identity.Mailed, link string) (subject, text string) {
+	subject = "Sign in at " + v.Host
+	if p.Code {
+		subject = "Your code is " + made.Code
+		text = fmt.Sprintf("Your code to sign in at %s is\n\n    %s\n\nIt is good for ten minutes, in the browser that asked for it.\n", v.Host, made.Code)
+	}
+	if p.Link {
+		text += fmt.Sprintf("\nOpen this in the browser that asked for it:\n\n    %s\n", link)
+	}
+	return subject, text + "\nIf you did not ask for it, somebody typed your address. Without this mail they cannot sign in.\n"
 }
 
 // attempt counts a try to sign in, before anything is looked at.
