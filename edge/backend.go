@@ -250,6 +250,9 @@ func (s *Server) openReach(rules []spec.Egress, open opener) (*egress.Client, er
 		return nil, nil
 	}
 	config := egress.Config{Log: s.log}
+	if s.config.Trial {
+		config.Transport = &s.elsewhere
+	}
 	for _, declared := range rules {
 		declared = declared.Filled()
 		rule := egress.Rule{Host: declared.Host, Methods: declared.Methods, Ports: declared.Ports, Header: map[string]func() string{}}
@@ -389,7 +392,7 @@ func (v service) Fetch(ctx context.Context, q script.Request) (*script.Response,
 		n.release()
 		return nil, fault.New(fault.Unavailable, "%s is not in service", v.addr)
 	}
-	answer, err := function.Ask(ctx, inner{other}, q)
+	answer, err := function.Ask(ctx, inner{site: other}, q)
 	if err != nil {
 		n.release()
 		return nil, err
@@ -399,7 +402,10 @@ func (v service) Fetch(ctx context.Context, q script.Request) (*script.Response,
 }
 
 // inner answers for a site by its own routes, without what only strangers meet.
-type inner struct{ site *site }
+type inner struct {
+	site  *site
+	files bool // its signed addresses too
+}
 
 // ServeHTTP implements function.Answerer.
 func (i inner) ServeHTTP(w http.ResponseWriter, r *http.Request) error {
@@ -409,7 +415,7 @@ func (i inner) ServeHTTP(w http.ResponseWriter, r *http.Request) error {
 	}
 	r.URL.Path, r.URL.RawPath = path, ""
 	for _, own := range []string{prefixACME, prefixAuth, prefixFazt} {
-		if strings.HasPrefix(path, own) {
+		if strings.HasPrefix(path, own) && !(i.files && strings.HasPrefix(path, prefixBlob)) {
 			return errNothing
 		}
 	}

@@ -50,5 +50,5 @@ func (b *Backend) Close() { b.once.Do(b.site.lease.give) }
 
 // Fetch calls the app's code as a visitor would, past limits and gate.
 func (b *Backend) Fetch(ctx context.Context, q script.Request) (*script.Response, error) {
-	return function.Ask(ctx, inner{b.site}, q)
+	return function.Ask(ctx, inner{site: b.site}, q)
 }

@@ -57,6 +57,9 @@ type Config struct {
 	Roles     func(email string) []string     // that people have besides what is declared; likewise
 	Temp      string                          // folder for what a stage needs for a moment
 	Drain     time.Duration                   // how long Run waits for running requests; 0 is 15 seconds
+	// Trial is for apps' own tests: Backend.Test runs them, and answers instead of
+	// other hosts.
+	Trial bool
 	// Listen binds one address; nil is listen.Listen. Sockets handed over by a
 	// parent process and tests without a network come in here.
 	Listen func(network, address string) (net.Listener, error)
@@ -84,6 +87,7 @@ type Server struct {
 	clients     *limit.Buckets
 	counts      counters
 	words       sync.Map                 // of Preflight, by name
+	elsewhere   elsewhere                // other hosts, in a trial
 	alternative atomic.Pointer[[]string] // Alt-Svc while HTTP/3 is served
 	securePort  int                      // of the first address for TLS; 0: there is none. Set by Open
 

@@ -107,7 +107,7 @@ func (s *site) works(ctx context.Context) error {
 func (s *site) ask(ctx context.Context, h spec.Health) error {
 	ctx, cancel := context.WithTimeout(ctx, millis(h.DeadlineMS))
 	defer cancel()
-	answer, err := function.Ask(ctx, inner{s}, script.Request{
+	answer, err := function.Ask(ctx, inner{site: s}, script.Request{
 		Method: http.MethodGet, URL: "https://" + s.hosts[0] + h.Path, Header: [][2]string{{"user-agent", "fazt-health"}},
 	})
 	if err != nil {

@@ -254,12 +254,24 @@ func neverServed(e fs.DirEntry, depth int) bool {
 	case "fazt.hcl":
 		return true
 	}
+	if IsTest(name) {
+		return true
+	}
 	for _, ending := range []string{".fazt.hcl", ".fazt.json", ".age", ".tfstate"} {
 		if strings.HasSuffix(name, ending) {
 			return true
 		}
 	}
 	return false
+}
+
+// IsTest tells by its name whether a file of an app's folder is one of its tests,
+// which no release has: "notes.test.ts".
+func IsTest(name string) bool {
+	name = strings.ToLower(name)
+	ext := path.Ext(name)
+	stem, test := strings.CutSuffix(strings.TrimSuffix(path.Base(name), ext), ".test")
+	return test && stem != "" && slices.Contains([]string{".ts", ".tsx", ".mts", ".cts", ".js", ".jsx", ".mjs", ".cjs"}, ext)
 }
 
 // named judges a name and notes it; seen holds the names of the folder by what

@@ -68,20 +68,21 @@ func contentPaths(c *spec.Content) []string {
 func TestReadContentListsWhatIsServed(t *testing.T) {
 	tr := contentTree(
 		"apps/blog/index.html", "apps/blog/a/b.css", "apps/blog/_redirects", "apps/blog/_headers", "apps/blog/.well-known/security.txt",
-		"apps/blog/_astro/x.js", "apps/blog/日本.html", "apps/blog/app.hcl",
+		"apps/blog/_astro/x.js", "apps/blog/日本.html", "apps/blog/app.hcl", "apps/blog/a.test.html", "apps/blog/test.js",
 		// never served:
 		"apps/blog/.env", "apps/blog/.git/config", "apps/blog/a/.well-known/x", "apps/blog/a/_redirects", "apps/blog/_Headers", "apps/blog/fazt.hcl",
 		"apps/blog/app.fazt.hcl", "apps/blog/APP.FAZT.JSON", "apps/blog/key.AGE", "apps/blog/x.tfstate", "apps/blog/.Well-Known/y", "other/z.html",
+		"apps/blog/a.test.js", "apps/blog/a/b.TEST.mjs", "apps/blog/a/b.test.tsx",
 	)
 	got, diags := spec.ReadContent(tr, contentApp("apps/blog"), nil)
 	if len(diags) > 0 {
 		t.Fatal(diags)
 	}
-	want := []string{".well-known/security.txt", "_astro/x.js", "_headers", "_redirects", "a/b.css", "app.hcl", "index.html", "日本.html"}
+	want := []string{".well-known/security.txt", "_astro/x.js", "_headers", "_redirects", "a.test.html", "a/b.css", "app.hcl", "index.html", "test.js", "日本.html"}
 	if !slices.Equal(contentPaths(got), want) {
 		t.Errorf("got %q, want %q", contentPaths(got), want)
 	}
-	if f := got.Files[len(got.Files)-2]; f.Size != int64(len("apps/blog/index.html")) || len(f.ID) != 40 || f.Blob != "" {
+	if f := got.Files[len(got.Files)-3]; f.Size != int64(len("apps/blog/index.html")) || len(f.ID) != 40 || f.Blob != "" {
 		t.Errorf("got %+v", f)
 	}
 }

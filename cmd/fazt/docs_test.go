@@ -535,7 +535,8 @@ func judgeCode(t *testing.T, where, text string) {
 	t.Helper()
 	try := func(source string) error {
 		_, err := bundle.Bundle(t.Context(), bundle.Job{
-			Name: "book", Entry: "main.ts", Dir: t.TempDir(), Files: fstest.MapFS{"main.ts": {Data: []byte(source)}}, Node: web.Node(),
+			Name: "book", Entry: "main.ts", Test: strings.Contains(source, `from "fazt:test"`), Dir: t.TempDir(),
+			Files: fstest.MapFS{"main.ts": {Data: []byte(source)}}, Node: web.Node(),
 		})
 		return err
 	}

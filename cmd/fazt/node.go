@@ -49,6 +49,7 @@ type nodeConfig struct {
 	backups   backupPlan
 	dev       bool
 	signIn    *mock.Provider // dev: vouches for whoever a developer says they are
+	trial     bool           // for tests of apps: see edge.Config
 	unsafe    bool           // however often it crashed, it goes on
 	accessLog io.Writer
 	passed    func(*node, reconcile.Result)   // called after each pass
@@ -157,7 +158,7 @@ func (n *node) recall(ctx context.Context) (last reconcile.State, lineage string
 // openEdge makes the server with what it stands on.
 func (n *node) openEdge(ctx context.Context) error {
 	config := edge.Config{
-		Blobs: n.ground.Blobs, Log: n.cfg.log, Dev: n.cfg.dev, AccessLog: n.cfg.accessLog, Drain: n.cfg.drain,
+		Blobs: n.ground.Blobs, Log: n.cfg.log, Dev: n.cfg.dev, Trial: n.cfg.trial, AccessLog: n.cfg.accessLog, Drain: n.cfg.drain,
 		Scripts: n.scripts, Storage: n.ground.Apps, Secrets: n.identity, Logs: n.ground.Logs, Said: n.cfg.said, Temp: n.ground.Temp, Now: n.ground.Clock.Now,
 		Gate: n.gate(), Mail: n.ground.Mail, Certs: n.certs, Lost: func(blob string) { n.loop.Damaged(blob) }, // nobody visits before there is a loop
 	}

@@ -62,7 +62,7 @@ func table(n *node, log *slog.Logger) op.Table {
 // settings, and so take no @peer.
 func (p *program) verbs() op.Table {
 	return slices.Concat(
-		op.Table{p.initOp(), p.devOp(), p.serveOp(), p.nodeInitOp()},
+		op.Table{p.initOp(), p.devOp(), p.testOp(), p.serveOp(), p.nodeInitOp()},
 		p.secretOps(),
 		p.peerOps(),
 		op.Table{p.completionOp()},

@@ -37,6 +37,7 @@ func TestLocalVerbs(t *testing.T) {
 	reasons := map[string]string{
 		"init":          "writes files where it is called",
 		"dev":           "is a node",
+		"test":          "is a node",
 		"serve":         "is a node",
 		"peer add":      "keeps this person's own peers",
 		"peer list":     "keeps this person's own peers",
@@ -118,6 +119,8 @@ func newRig(t testing.TB, change ...func(*nodeConfig)) *rig {
 			"  blobs \"FILES\" {}\n  queue \"WORK\" {}\n  cron \"digest\" {\n    at = \"0 7 * * *\"\n  }\n}\n",
 		"www/index.html": "<h1>Hello</h1>\n",
 		"notes/main.js":  rigProgram,
+
+		"notes/main.test.js": `import { test } from "fazt:test"; test("nothing", () => {})`,
 	})
 	cfg := nodeConfig{state: env["FAZT_DATA_DIR"], listen: []string{"127.0.0.1:0"}, control: "127.0.0.1:0", log: slog.New(slog.DiscardHandler)}
 	for _, c := range change {
@@ -194,7 +197,7 @@ func (r *rig) fazt(args ...string) (int, string) {
 func (r *rig) arguments() map[string][]string {
 	home := filepath.Dir(r.site)
 	return map[string][]string{
-		"init": {filepath.Join(home, "new")}, "dev": {r.site, "--once"}, "serve": {"--check"},
+		"init": {filepath.Join(home, "new")}, "dev": {r.site, "--once"}, "test": {r.site}, "serve": {"--check"},
 		"validate": {r.site}, "fmt": {r.site}, "explain": {"F1203"}, "plan": {r.site}, "apply": {r.site, "--yes"},
 		"history show": {"d-1"}, "app show": {"hello"}, "app logs": {"hello"}, "app open": {"hello"},
 		"peer add": {"other", "http://127.0.0.1:1"}, "peer remove": {"other"},

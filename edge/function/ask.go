@@ -37,6 +37,9 @@ func Ask(ctx context.Context, to Answerer, q script.Request) (*script.Response, 
 			r.Header.Add(f[0], value)
 		}
 	}
+	if r.Body != nil && r.Body != http.NoBody && r.ContentLength == 0 {
+		r.ContentLength = -1 // a handler takes 0 for no body; only a client's request means by it that nobody knows
+	}
 	r.RequestURI = r.URL.RequestURI()
 	from, into := io.Pipe()
 	w := &written{header: http.Header{}, into: into, began: make(chan struct{})}

@@ -41,6 +41,10 @@ func TestAsk(t *testing.T) {
 			fmt.Fprintf(w, "%s %s %s %s %s", r.Method, r.Host, r.RequestURI, r.Header.Get("X-In"), body)
 			return nil
 		}, 201, "POST app.test /a?b=c in hello", ""},
+		{"a body of unknown length", func(w http.ResponseWriter, r *http.Request) error {
+			fmt.Fprint(w, r.ContentLength)
+			return nil
+		}, 200, "-1", ""},
 		{"nothing said", func(http.ResponseWriter, *http.Request) error { return nil }, 200, "", ""},
 		{"not there", func(http.ResponseWriter, *http.Request) error { return fault.New(fault.NotFound, "no file") }, 404, "", ""},
 		{"a status", func(http.ResponseWriter, *http.Request) error { return noMethod{} }, 405, "", ""},
@@ -48,7 +52,7 @@ func TestAsk(t *testing.T) {
 		{"a panic", func(http.ResponseWriter, *http.Request) error { panic("oh") }, 0, "", fault.Internal},
 	} {
 		a, err := function.Ask(t.Context(), c.to, script.Request{Method: "POST", URL: "http://app.test/a?b=c",
-			Header: [][2]string{{"host", "other.test"}, {"x-in", "in"}}, Body: strings.NewReader("hello")})
+			Header: [][2]string{{"host", "other.test"}, {"x-in", "in"}}, Body: io.MultiReader(strings.NewReader("hello"))})
 		if fault.KindOf(err) != c.kind {
 			t.Errorf("%s: %v", c.name, err)
 		}

@@ -371,3 +371,71 @@ declare module "fazt" {
   /** A user with an id, or the id. */
   export type UserLike = { id: string | number } | string | number;
 }
+
+// What a file of tests, NAME.test.ts, imports; `fazt test` runs it.
+declare module "fazt:test" {
+  type Work = () => unknown;
+  type Body = (t: { readonly name: string; after(work: Work): void }) => unknown;
+  interface Options {
+    /** Milliseconds until it has failed; 5,000. */
+    timeout?: number;
+  }
+  interface Test {
+    (name: string, body: Body): void;
+    (name: string, options: Options, body: Body): void;
+  }
+
+  export const test: Test & { skip: Test; only: Test };
+  export const it: typeof test;
+  /** Tests that share a name and what is done before and after. */
+  export function describe(name: string, body: () => void): void;
+  export function beforeAll(work: Work): void;
+  export function beforeEach(work: Work): void;
+  export function afterEach(work: Work): void;
+  export function afterAll(work: Work): void;
+
+  /** What the app's code has in env: the same stores and settings. */
+  export const env: any;
+
+  export const app: {
+    /** Asks the app as a visitor would: its files, its redirects, its code. Redirects are not followed. */
+    fetch(input: Request | URL | string, init?: RequestInit): Promise<Response>;
+    /** Delivers what is ready in a queue; with `delayed`, also what waits for its moment. */
+    deliver(queue: string, options?: { delayed?: boolean }): Promise<{ id: string; state: "done" | "delayed" | "dead"; error?: string }[]>;
+    /** Runs a schedule as if it were due, now or at another time. */
+    cron(name: string, options?: { at?: Date | number | string }): Promise<void>;
+  };
+
+  /**
+   * Answers what the app asks of another host, at an address and below it, until the test ends; outside
+   * of a test, for the whole file. What a function returns is sent as JSON, unless it is a Response.
+   */
+  export function fake(address: string | URL, answer?: Response | ((request: Request) => unknown)): { readonly requests: Request[] };
+
+  interface Matchers<R> {
+    toBe(want: unknown): R;
+    /** Equal in all of its parts. */
+    toEqual(want: unknown): R;
+    /** Equal in the fields that are named. */
+    toMatchObject(want: object): R;
+    toBeNull(): R;
+    toBeUndefined(): R;
+    toBeDefined(): R;
+    toBeTruthy(): R;
+    toBeFalsy(): R;
+    toBeInstanceOf(kind: abstract new (...args: any[]) => unknown): R;
+    toBeGreaterThan(least: number | bigint): R;
+    toBeGreaterThanOrEqual(least: number | bigint): R;
+    toBeLessThan(most: number | bigint): R;
+    toBeLessThanOrEqual(most: number | bigint): R;
+    toBeCloseTo(want: number, digits?: number): R;
+    toHaveLength(want: number): R;
+    /** A part of a text, or an item of a list. */
+    toContain(part: unknown): R;
+    toMatch(form: RegExp | string): R;
+    /** What is thrown has this text, fits this expression, or is of this kind. */
+    toThrow(want?: string | RegExp | (abstract new (...args: any[]) => Error)): R;
+  }
+  type Both<R> = Matchers<R> & { not: Matchers<R> };
+  export function expect(got: unknown): Both<void> & { resolves: Both<Promise<void>>; rejects: Both<Promise<void>> };
+}

@@ -11,6 +11,7 @@ package binding
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -129,6 +130,18 @@ type Stats struct {
 
 // Stats returns the counts.
 func (a *App) Stats() Stats { return Stats{Calls: a.calls.Load(), Faults: a.faults.Load()} }
+
+// With returns what a and more services can reach, for a program that looks at an
+// app from outside: its tests. What that logs goes to log.
+func (a *App) With(services map[string]Fetcher, log func(script.Line)) (*App, error) {
+	c := a.config
+	c.Services, c.Log = maps.Clone(c.Services), log
+	if c.Services == nil {
+		c.Services = map[string]Fetcher{}
+	}
+	maps.Copy(c.Services, services)
+	return New(c)
+}
 
 // For returns the bindings of one invocation. The context is that of the request
 // or event which the code is called for: an app that is asked by another knows it

@@ -29,6 +29,10 @@ type Job struct {
 	Entry string // the file whose exports are the handlers, or a folder of route.ts files; "api/main.ts"
 	Dir   string // an empty folder of the caller, who also removes it
 
+	// Test has Entry be a file of the app's tests: it may import "fazt:test", and the
+	// program is what runs them.
+	Test bool
+
 	// Node holds what stands in for Node's modules: "buffer.js" is node:buffer,
 	// "util/types.js" is node:util/types. Nil for none.
 	Node fs.FS
@@ -57,6 +61,7 @@ type request struct {
 	Dir    string   // absolute, without symbolic links
 	Entry  string   // a file below Dir/app, or a folder of routes
 	Routes []string // files of the folder that have routes; nil if Entry is a file
+	Test   bool     // Entry is a file of tests
 	Main   string   // the folder's main file, whose handlers besides fetch are kept; may be empty
 }
 

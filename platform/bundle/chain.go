@@ -74,8 +74,11 @@ const entryInput = ownSpace + ":" + entryModule
 
 // entryName is the entry as a metafile has it.
 func (r request) entryName() string {
-	if r.Routes != nil {
+	if r.made() {
 		return entryInput
 	}
 	return r.Entry
 }
+
+// made tells whether the entry is a module that this package writes.
+func (r request) made() bool { return r.Routes != nil || r.Test }

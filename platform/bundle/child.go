@@ -70,7 +70,7 @@ func build(req request) (a answer, code, sourceMap []byte) {
 	}
 	a = answer{Inputs: inputs, Warnings: append(warnings, problems(result.Warnings)...)}
 	shapes := r.shapes(inputs)
-	if len(exports) > 0 || req.Routes != nil {
+	if len(exports) > 0 || req.made() {
 		a.Warnings = append(a.Warnings, shapes...)
 		a.Warnings = a.Warnings[:min(len(a.Warnings), maxProblems)]
 		return a, code, sourceMap
@@ -86,7 +86,7 @@ func build(req request) (a answer, code, sourceMap []byte) {
 // readable before anybody maps them, and nothing is sent over a network.
 func options(r *resolver, config string) api.BuildOptions {
 	entry := "./" + r.req.Entry
-	if r.req.Routes != nil {
+	if r.req.made() {
 		entry = entryModule
 	}
 	return api.BuildOptions{

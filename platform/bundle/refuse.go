@@ -20,6 +20,9 @@ type reason struct{ text, hint string }
 
 var scheme = regexp.MustCompile(`^[a-z][a-z0-9+.-]+:`)
 
+// testFile is how an import names a file of tests.
+var testFile = regexp.MustCompile(`\.test(\.[cm]?[jt]sx?)?$`)
+
 func outside(what string) reason {
 	return reason{what + " is outside the app's folder", "an app is made of the files of its own folder; what is beside it is not deployed with it"}
 }
@@ -35,10 +38,14 @@ func (r *resolver) refused(a api.OnResolveArgs) (reason, bool) {
 		return outside("\"" + spec + "\""), true
 	}
 	switch ext := path.Ext(name); {
+	case !r.req.Test && strings.HasPrefix(spec, ".") && testFile.MatchString(spec) && !strings.Contains(filepath.ToSlash(a.Importer), "/node_modules/"):
+		return reason{"\"" + spec + "\" is a file of tests, which no release has", "put what both need into a file of another name"}, true
 	case strings.HasPrefix(spec, "http:"), strings.HasPrefix(spec, "https:"), strings.HasPrefix(spec, "//"):
 		return reason{"\"" + spec + "\" is an address: nothing is downloaded", "put the package into the app's node_modules and import it by its name"}, true
 	case strings.HasPrefix(spec, "npm:"), strings.HasPrefix(spec, "jsr:"):
 		return reason{"\"" + spec + "\" names a registry: nothing is downloaded", "put the package into the app's node_modules and import it by its name"}, true
+	case spec == testName:
+		return reason{"\"" + spec + "\" is for tests alone", "import it in a file named NAME.test.ts, which fazt test runs and no release has"}, true
 	case strings.HasPrefix(spec, "data:"):
 		return reason{}, false
 	case scheme.MatchString(spec):

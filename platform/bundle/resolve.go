@@ -17,6 +17,7 @@ const (
 	ownSpace    = "fazt"
 	entryModule = "fazt:entry"
 	routerName  = "fazt:router"
+	testName    = "fazt:test"
 )
 
 // resolver judges imports before esbuild resolves them, and files before it
@@ -43,8 +44,10 @@ func (r *resolver) setup(b api.PluginBuild) {
 func (r *resolver) resolve(a api.OnResolveArgs) api.OnResolveResult {
 	name, node := strings.CutPrefix(a.Path, "node:")
 	switch {
-	case a.Path == entryModule, a.Path == routerName && a.Namespace == ownSpace:
+	case a.Path == entryModule, a.Path == routerName && a.Namespace == ownSpace, a.Path == testName && r.req.Test:
 		return api.OnResolveResult{Path: a.Path, Namespace: ownSpace}
+	case a.Importer == entryModule && r.req.Test: // a package.json that says "sideEffects": false does not take tests away
+		return api.OnResolveResult{Path: filepath.Join(r.root, filepath.FromSlash(r.req.Entry))}
 	case node:
 		return r.builtin(a, name)
 	case a.Namespace == nodeSpace:
@@ -123,7 +126,12 @@ func loadCommon(a api.OnLoadArgs) (api.OnLoadResult, error) {
 
 func (r *resolver) loadOwn(a api.OnLoadArgs) (api.OnLoadResult, error) {
 	text := routerSource
-	if a.Path == entryModule {
+	switch {
+	case a.Path == testName:
+		text = testSource
+	case r.req.Test:
+		text = testModule(r.req.Entry)
+	case a.Path == entryModule:
 		routes, err := table(r.req.Routes)
 		if err != nil {
 			return api.OnLoadResult{}, err

@@ -28,7 +28,7 @@ func entry(job Job) (request, error) {
 		return request{}, classed(err, job.Name)
 	}
 	if !info.IsDir() {
-		return request{Entry: name}, scriptName(name)
+		return request{Entry: name, Test: job.Test}, scriptName(name)
 	}
 	return folder(job, name)
 }

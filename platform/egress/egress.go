@@ -49,7 +49,10 @@ type Config struct {
 	// of their own behind a public address.
 	Dial  func(ctx context.Context, addr netip.AddrPort) (net.Conn, error)
 	Roots *x509.CertPool // nil: the system's
-	Log   *slog.Logger   // what was refused and why, each once; nil: nothing
+	// Transport answers requests that the rules let pass, instead of other machines:
+	// no name is resolved then, and nothing is connected to. nil: the network.
+	Transport http.RoundTripper
+	Log       *slog.Logger // what was refused and why, each once; nil: nothing
 }
 
 // Client makes the requests of one app. It is safe for concurrent use. Its
@@ -59,7 +62,7 @@ type Client struct {
 	rules     []Rule
 	closed    []netip.Prefix
 	slots     chan struct{}
-	transport *http.Transport
+	transport http.RoundTripper
 
 	mu   sync.Mutex
 	told map[string]bool
@@ -88,6 +91,9 @@ func New(c Config) (*Client, error) {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
 	client := &Client{config: c, rules: rules, closed: closedPrefixes(), slots: make(chan struct{}, c.Limits.AtOnce), told: map[string]bool{}}
+	if client.transport = c.Transport; client.transport != nil {
+		return client, nil
+	}
 	client.transport = &http.Transport{
 		Proxy:                  nil, // an environment must not choose where requests go
 		DialContext:            client.connect,
@@ -102,7 +108,11 @@ func New(c Config) (*Client, error) {
 
 // Close ends the connections that wait for a next request. Requests in flight
 // end by themselves, within their time.
-func (c *Client) Close() { c.transport.CloseIdleConnections() }
+func (c *Client) Close() {
+	if network, ok := c.transport.(*http.Transport); ok {
+		network.CloseIdleConnections()
+	}
+}
 
 func (l Limits) filled() Limits {
 	fill(&l.AtOnce, 10)

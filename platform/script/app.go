@@ -36,6 +36,10 @@ type App struct {
 // Handlers returns what the module handles: "fetch", "scheduled", "queue".
 func (a *App) Handlers() []string { return slices.Clone(a.handlers) }
 
+// Mapped replaces the places in a text that the program made, such as the stack of
+// an error that it caught, by those in its developer's files.
+func (a *App) Mapped(text string) string { return a.traces.mapped(text) }
+
 // Close lets invocations finish and gives the machines back.
 func (a *App) Close() {
 	a.mu.Lock()
