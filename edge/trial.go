@@ -12,7 +12,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/fazt-sh/fazt/edge/function"
 	"github.com/fazt-sh/fazt/platform/binding"
 	"github.com/fazt-sh/fazt/platform/bundle"
 	"github.com/fazt-sh/fazt/platform/fault"
@@ -78,7 +77,7 @@ func (b *Backend) Test(ctx context.Context, t Trial) (ran int, err error) {
 	}
 	defer program.Close()
 	h := newHarness(b, t, program, made.Map)
-	bound, err := b.site.backend.binding.With(map[string]binding.Fetcher{trialApp: visited{b.site}, trialTest: h}, t.Said)
+	bound, err := b.site.backend.binding.With(map[string]binding.Fetcher{trialApp: visited{b.server, b.site}, trialTest: h}, t.Said)
 	if err != nil {
 		return 0, err
 	}
@@ -148,18 +147,4 @@ func (h *harness) ended(said endSaid) {
 		t.Excerpt = excerpt(h.places, t.Stack)
 	}
 	h.trial.End(t)
-}
-
-// visited is an app as tests ask it: as a visitor meets it, past limits and gate.
-type visited struct{ site *site }
-
-// Fetch implements binding.Fetcher. What the edge refuses is the answer that a
-// visitor gets, too.
-func (v visited) Fetch(ctx context.Context, q script.Request) (*script.Response, error) {
-	answer, err := function.Ask(ctx, inner{v.site, true}, q)
-	if err == nil || ctx.Err() != nil {
-		return answer, err
-	}
-	return &script.Response{Status: fault.KindOf(err).Status(), Header: [][2]string{{"content-type", "text/plain; charset=utf-8"}},
-		Body: io.NopCloser(strings.NewReader(fault.Message(err) + "\n"))}, nil
 }

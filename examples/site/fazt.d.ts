@@ -394,12 +394,22 @@ declare module "fazt:test" {
   export function afterEach(work: Work): void;
   export function afterAll(work: Work): void;
 
+  /** Who is signed in: an address, or more than that. Groups, roles and access are those of the configuration. */
+  interface Persona {
+    email: string;
+    /** The address, if nothing else is said. */
+    id?: string;
+    name?: string;
+    /** Roles besides those that the configuration gives to the address. */
+    roles?: string[];
+  }
+
   /** What the app's code has in env: the same stores and settings. */
   export const env: any;
 
   export const app: {
     /** Asks the app as a visitor would: its files, its redirects, its code. Redirects are not followed. */
-    fetch(input: Request | URL | string, init?: RequestInit): Promise<Response>;
+    fetch(input: Request | URL | string, init?: RequestInit & { as?: string | Persona }): Promise<Response>;
     /** Delivers what is ready in a queue; with `delayed`, also what waits for its moment. */
     deliver(queue: string, options?: { delayed?: boolean }): Promise<{ id: string; state: "done" | "delayed" | "dead"; error?: string }[]>;
     /** Runs a schedule as if it were due, now or at another time. */

@@ -49,9 +49,11 @@ export const afterAll = (work) => void current.afterAll.unshift(work);
 
 export const app = {
   /** Asks the app as a visitor would: its files, its redirects, its code. */
-  fetch(input, init) {
+  fetch(input, { as, ...init } = {}) {
     const request = new Request(typeof input === "string" ? new URL(input, origin) : input, { redirect: "manual", ...init });
     if (new URL(request.url).origin !== origin) throw new TypeError(`app.fetch asks ${origin}, not ${request.url}`);
+    const who = typeof as === "string" ? { email: as } : as;
+    if (who) request.headers.set("x-fazt-as", encodeURIComponent(JSON.stringify({ id: who.id, email: who.email, name: who.name, roles: who.roles })));
     return visitor.fetch(request);
   },
   /** Delivers what waits in a queue: an item for each message that was delivered. */

@@ -32,6 +32,12 @@ test("one visitor writes so often in an hour and not more", async () => {
   expect(answer.headers.get("retry-after")).toBe("3600");
 });
 
+test("the desk is for editors", async () => {
+  expect((await app.fetch("/desk/")).status).toBe(401);
+  expect((await app.fetch("/desk/", { as: "vic@example.com" })).status).toBe(403);
+  expect((await app.fetch("/desk/", { as: { email: "ed@example.com", roles: ["editor"] } })).status).toBe(200);
+});
+
 test("the page itself is a file", async () => {
   const page = await app.fetch("/");
   expect(page.status).toBe(200);
