@@ -195,6 +195,7 @@ func (p *passing) readPeople() {
 	n := p.next
 	rules := access.Compile(n.objects)
 	policy := p.server.policy(n.objects, p.secrets, rules)
+	policy.Passkeys = !loginOf(n.objects).NoPasskeys
 	n.mail = p.server.mailOf(n.objects, p.secrets)
 	if how := loginOf(n.objects).Email; n.mail != nil && how != spec.LoginOff {
 		policy.Mail, policy.Link, policy.Code = p.server.config.Mail, how != spec.LoginCode, how != spec.LoginLink

@@ -33,8 +33,9 @@ var mayImport = map[string]struct {
 	"edge/limit":         {nil, "it counts, and knows neither configuration nor routes"},
 	"edge/cert":          {[]string{"platform/fault"}, "it knows hosts and credentials, neither routes nor the language"},
 	"edge/function":      {[]string{"platform/script", "platform/fault"}, "it knows a program, not what a binding is made of"},
-	"edge/gate":          {[]string{"edge/gate/provider", "platform/identity", "platform/fault"}, "it knows who somebody is, not what an app is and who may see it"},
+	"edge/gate":          {[]string{"edge/gate/passkey", "edge/gate/provider", "platform/identity", "platform/fault"}, "it knows who somebody is, not what an app is and who may see it"},
 	"edge/gate/provider": {[]string{"platform/identity", "platform/fault"}, "it asks others who somebody is, and knows no session"},
+	"edge/gate/passkey":  {[]string{"platform/fault"}, "it knows keys, neither people nor requests"},
 	"edge/gate/mock":     {[]string{"edge/gate", "edge/gate/provider", "platform/identity", "platform/fault"}, "it vouches for anybody, so fazt dev alone has it"},
 	"edge/static":        {[]string{"edge/rewrite", "platform/blob", "platform/fault"}, "it serves a manifest and knows no configuration"},
 	"edge/listen":        {[]string{"platform/fault"}, "it knows connections, not what they carry"},
@@ -101,6 +102,7 @@ var doors = map[string][]string{
 	"github.com/coreos/go-oidc/v3":        {"edge/gate/provider"},
 	"golang.org/x/oauth2":                 {"edge/gate/provider"},
 	"github.com/wneessen/go-mail":         {"platform/mail"},
+	"github.com/go-webauthn/webauthn":     {"edge/gate/passkey"},
 	"filippo.io/age":                      {"platform/secret"},
 	"github.com/pquerna/otp":              {"platform/identity"},
 	"golang.org/x/sys":                    {"platform/child", "platform/blob", "platform", "cmd/fazt"}, // system calls, not a library that is swapped

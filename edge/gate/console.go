@@ -2,6 +2,7 @@ package gate
 
 import (
 	"crypto/rand"
+	"encoding/base64"
 	"net/http"
 	"strings"
 	"time"
@@ -35,6 +36,8 @@ func (g *Gate) console(p *Policy, w http.ResponseWriter, r *http.Request, v Visi
 		return script(w)
 	case "GET /auth/style.css":
 		return style(w)
+	case "GET /auth/passkey.js":
+		return file(w, "page/passkey.js", "text/javascript; charset=utf-8")
 	case "POST /auth/logout":
 		return g.leave(w, r, v, consoleCookie)
 	case "POST /auth/session/end":
@@ -60,6 +63,9 @@ func (g *Gate) console(p *Policy, w http.ResponseWriter, r *http.Request, v Visi
 	if way, ok := strings.CutPrefix(r.URL.Path, "/auth/callback/"); ok && r.Method == http.MethodGet {
 		return g.fromProvider(p, w, r, v, way)
 	}
+	if step, ok := strings.CutPrefix(r.URL.Path, "/auth/passkey/"); ok && r.Method == http.MethodPost {
+		return g.passkeys(p, w, r, v, step)
+	}
 	if g.config.Page != nil {
 		if known, err := g.config.Page(g, w, r); known || err != nil {
 			return err
@@ -82,7 +88,7 @@ func (g *Gate) welcome(p *Policy, w http.ResponseWriter, r *http.Request, v Visi
 	}
 	binding(w, r, v.Secure)
 	return g.page(w, r, http.StatusOK, "welcome", map[string]any{
-		"Title": "Sign in", "Host": j.Host, "Ways": p.Ways, "Journey": sealed, "Mail": p.Mail != nil,
+		"Title": "Sign in", "Host": j.Host, "Ways": p.Ways, "Journey": sealed, "Mail": p.Mail != nil, "Passkeys": p.Passkeys,
 	})
 }
 
@@ -97,42 +103,61 @@ func (g *Gate) journeyOf(sealed string) (j journey, err error) {
 // proceed sends somebody who is signed in at the console back to where they came
 // from.
 func (g *Gate) proceed(p *Policy, w http.ResponseWriter, r *http.Request, v Visit, sealed string, s *identity.Session) error {
-	j, err := g.journeyOf(sealed)
+	to, err := g.next(p, r, v, sealed, s)
 	if err != nil {
 		return err
 	}
+	return g.Onward(w, r, to)
+}
+
+// next is where that is: the one place that hands out what an app's host changes for a
+// session of its own.
+func (g *Gate) next(p *Policy, r *http.Request, v Visit, sealed string, s *identity.Session) (to string, err error) {
+	j, err := g.journeyOf(sealed)
+	if err != nil {
+		return "", err
+	}
 	if p.wants(s) {
-		return g.Onward(w, r, Prefix+"factor?a="+sealed)
+		return Prefix + "factor?a=" + sealed, nil
 	}
 	if j.Host == "" {
-		return g.Onward(w, r, j.To)
+		return j.To, nil
 	}
 	code, err := g.seal(kindCode, codeAge, transfer{ID: rand.Text(), Host: j.Host, To: j.To, Bind: j.Bind, Session: s.ID, Person: s.Person.ID})
 	if err != nil {
-		return err
+		return "", err
 	}
-	return g.Onward(w, r, v.origin(j.Host, r)+Prefix+"done?code="+code)
+	return v.origin(j.Host, r) + Prefix + "done?code=" + code, nil
 }
 
 // admit begins a session of the console for somebody who has shown who they are,
-// and sends them on. A session that the browser had ends: nobody brings one along.
+// and sends them on.
 func (g *Gate) admit(p *Policy, w http.ResponseWriter, r *http.Request, v Visit, sealed, by string, claim identity.Claim) error {
 	person, err := g.recognise(r, p, claim)
 	g.config.Note(r.Context(), Event{Actor: actorOf(person), Action: "sign in", Target: by, Outcome: outcome(err), Address: v.address()})
 	if err != nil {
 		return err
 	}
+	s, err := g.enter(p, w, r, v, by, person)
+	if err != nil {
+		return err
+	}
+	return g.proceed(p, w, r, v, sealed, s)
+}
+
+// enter begins the session. One that the browser had ends: nobody brings one along.
+func (g *Gate) enter(p *Policy, w http.ResponseWriter, r *http.Request, v Visit, by string, person identity.Person) (*identity.Session, error) {
 	if old := g.session(r, v, consoleCookie); old != nil {
 		if err := g.config.People.End(r.Context(), old.ID); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	token, s, err := g.config.People.Begin(r.Context(), identity.New{Person: person.ID, Audience: v.Host, Agent: agent(r), Address: v.address(), Idle: p.Idle, Absolute: p.Absolute, Factors: []string{by}})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	setCookie(w, v.Secure, consoleCookie, token, s.Ends.Sub(g.config.Now()))
-	return g.proceed(p, w, r, v, sealed, &s)
+	return &s, nil
 }
 
 // recognise finds the person of a claim, or lets a new one in.
@@ -173,7 +198,16 @@ func (g *Gate) account(p *Policy, w http.ResponseWriter, r *http.Request, v Visi
 	for _, one := range list {
 		rows = append(rows, row{one.ID, one.Audience, one.Agent, one.Address, one.Seen.UTC().Format(time.DateTime + " UTC"), one.ID == s.ID || one.Parent == s.ID})
 	}
-	return g.page(w, r, http.StatusOK, "account", map[string]any{"Title": "Your account", "Person": s.Person, "Sessions": rows})
+	keys, err := g.config.People.Passkeys(r.Context(), s.Person.ID)
+	if err != nil {
+		return err
+	}
+	type keyRow struct{ ID, Name, Made string }
+	var passkeys []keyRow
+	for _, k := range keys {
+		passkeys = append(passkeys, keyRow{base64.RawURLEncoding.EncodeToString(k.ID), k.Name, k.Created.UTC().Format(time.DateOnly)})
+	}
+	return g.page(w, r, http.StatusOK, "account", map[string]any{"Title": "Your account", "Person": s.Person, "Sessions": rows, "Passkeys": p.Passkeys, "Keys": passkeys})
 }
 
 // endSession ends one of the person's own sessions.

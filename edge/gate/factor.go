@@ -16,7 +16,7 @@ const byTOTP = "totp"
 
 // wants tells whether somebody must give a second factor and has not.
 func (p *Policy) wants(s *identity.Session) bool {
-	return p.Factor != nil && p.Factor(s.Person) && !slices.Contains(s.Factors, byTOTP)
+	return p.Factor != nil && p.Factor(s.Person) && !slices.Contains(s.Factors, byTOTP) && !slices.Contains(s.Factors, byPasskey)
 }
 
 // askFactor is the page between the two factors. Who has none yet sets one up.

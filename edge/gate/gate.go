@@ -86,6 +86,7 @@ type Policy struct {
 	Mail     Mailer // nil: nobody signs in by mail
 	Link     bool   // what is sent has a link
 	Code     bool   // and a code to type
+	Passkeys bool   // devices may sign in
 	Idle     time.Duration
 	Absolute time.Duration
 	// Factor tells whether somebody must give a second factor; nil: nobody.

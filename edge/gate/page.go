@@ -3,6 +3,7 @@ package gate
 import (
 	"bytes"
 	"embed"
+	"encoding/json"
 	"html/template"
 	"net/http"
 	"strconv"
@@ -97,8 +98,18 @@ func (g *Gate) Show(w http.ResponseWriter, r *http.Request, status int, title st
 // explain shows a person what went wrong, with what to do next. What went wrong
 // within the node, and what a program asked for, is the edge's to tell.
 func (g *Gate) explain(w http.ResponseWriter, r *http.Request, err error) error {
-	kind := fault.KindOf(err)
-	if kind == fault.Internal || !strings.Contains(r.Header.Get("Accept"), "text/html") {
+	kind, accept := fault.KindOf(err), r.Header.Get("Accept")
+	switch {
+	case kind == fault.Internal:
+		return err
+	case strings.Contains(accept, "text/html"):
+	case strings.Contains(accept, "application/json"):
+		h := w.Header()
+		secured(h)
+		h.Set("Content-Type", "application/json")
+		w.WriteHeader(kind.Status())
+		return json.NewEncoder(w).Encode(map[string]any{"error": map[string]any{"kind": kind, "message": fault.Message(err), "hint": fault.HintOf(err)}})
+	default:
 		return err
 	}
 	return g.page(w, r, kind.Status(), "trouble", map[string]any{"Title": "Not signed in", "Message": fault.Message(err), "Hint": fault.HintOf(err)})
