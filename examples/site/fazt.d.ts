@@ -55,10 +55,12 @@ declare module "fazt" {
 
   export interface Auth {
     /** Who is signed in, or null. */
-    user(): Awaitable<User | null>;
-    /** Who is signed in; otherwise the visitor is answered 401, or sent to sign in. */
-    require(role?: string): Awaitable<User>;
-    can(action: string, resource?: unknown): Awaitable<boolean>;
+    user(): User | null;
+    /** Who is signed in; otherwise a page is sent to sign in and back, and everything else is answered 401. Without the role it is 403. */
+    require(role?: string): Promise<User>;
+    /** Whether a grant lets them: on the app, on a path of it ("/admin"), on a part ("docs.PAGES") or on a whole address ("app.notes"). */
+    can(action: string, resource?: string): boolean;
+    /** Where to sign in, to come back to the page that is asked for. */
     signInUrl(): string;
   }
 
@@ -66,6 +68,8 @@ declare module "fazt" {
     readonly id: string;
     readonly email?: string;
     readonly name?: string;
+    readonly roles: readonly string[];
+    readonly groups: readonly string[];
   }
 
   export interface Scheduled {

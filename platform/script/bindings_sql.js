@@ -106,11 +106,12 @@ class SQL {
     const port = this.#port;
     if (typeof work !== "function") refuse(`${port.name}.transaction`, `must get a function, not ${show(work)}`);
     if (port.more?.tx) refuse(`${port.name}.transaction`, "is within a transaction already");
+    const kept = globalThis[Symbol.for("fazt.async")]?.keep(work) ?? work; // with what AsyncLocalStorage holds now
     const { tx } = (await port.send("begin", {})).value;
     const inside = new Port(port.name, port.call, { ...port.more, tx });
     let result;
     try {
-      result = await work(new SQL(inside));
+      result = await kept(new SQL(inside));
     } catch (e) {
       await inside.send("rollback", {}).catch(() => {}); // the first error is the one to know
       throw e;

@@ -330,6 +330,18 @@ hidden(globalThis, "addEventListener", refuseListener.addEventListener);
 
 const isResponse = (value) => typeof value === "object" && value !== null && web.loaded("fetch") && value instanceof web.part("fetch").Response;
 
+// called is what a handler returns. Where the program has AsyncLocalStorage, that
+// holds nothing before and after: what one request entered is no other's.
+function called(handler, argument, inv) {
+  const context = globalThis[Symbol.for("fazt.async")];
+  context?.reset();
+  try {
+    return handler(argument, envOf(inv), new Context(inv));
+  } finally {
+    context?.reset();
+  }
+}
+
 function begin(id, flags, head, body) {
   const inv = new Invocation(id, head.split("\0"));
   live.set(id, inv);
@@ -351,7 +363,7 @@ function begin(id, flags, head, body) {
 async function serve(inv, request) {
   let answer;
   try {
-    answer = await handlers.fetch(request, envOf(inv), new Context(inv));
+    answer = await called(handlers.fetch, request, inv);
   } catch (e) {
     if (!isResponse(e)) return inv.fail(e);
     answer = e;
@@ -396,7 +408,7 @@ async function happen(inv, data) {
     const handler = handlers[kind];
     if (handler === undefined) throw new TypeError(`the module has no ${kind} handler`);
     const event = kind === "queue" ? new Batch(parse(data)) : { type: kind, ...parse(data), noRetry() {} };
-    const returned = await handler(event, envOf(inv), new Context(inv));
+    const returned = await called(handler, event, inv);
     inv.result = stringify(kind === "queue" ? event.outcome() : (returned ?? null));
     inv.close();
   } catch (e) {

@@ -75,7 +75,7 @@ func cryptoDeviations() []Deviation {
 
 func nodeDeviations() []Deviation {
 	return []Deviation{
-		{"node:async_hooks", "AsyncLocalStorage keeps its store across then, timers and queueMicrotask, and loses it after an await; createHook is missing", "pass the store on as an argument, or continue with then; AsyncResource.bind helps with callbacks that a library calls later", ""},
+		{"node:async_hooks", "AsyncLocalStorage keeps its store across await, then, timers and queueMicrotask, and loses it after a top-level await and in callbacks that a library calls later; createHook is missing", "use AsyncResource.bind there; a program that has the module gets generators for its async functions, which take longer to wait", ""},
 		{"node:buffer", "Buffer is the package buffer 6.0: no transcode, isUtf8, isAscii, no pool", "use TextDecoder", ""},
 		{"node:crypto", "random numbers, hashes, HMAC, PBKDF2, HKDF and timingSafeEqual alone; a hash cannot be copied", "use crypto.subtle for ciphers and signatures", ""},
 		{"node:events", "the package events 3.3: no captureRejections, no EventEmitterAsyncResource", "listen to error", ""},

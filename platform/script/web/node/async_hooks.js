@@ -1,20 +1,20 @@
 // node:async_hooks: AsyncLocalStorage in plain JavaScript.
 //
 // The context of a callback is kept by wrapping what is given to then, queueMicrotask
-// and the timers. `await` does not go through then, so that code after an await has
-// lost the context, unless the bundle was built with async functions turned into
-// generators over then, which the bundler does not do. What would be lost even so:
-// contexts across a top-level await, and in callbacks that a library
-// keeps and calls later of its own accord (use AsyncResource.bind there).
+// and the timers. The engine's `await` does not go through then, so the bundler turns
+// the async functions of a program that has this module into generators over then.
+// What is lost even so: contexts across a top-level await, and in callbacks that a
+// library keeps and calls later of its own accord (use AsyncResource.bind there).
+// Bindings that call back keep it, and handlers begin with none.
 const key = Symbol.for("fazt.async");
 const state = globalThis[key] ?? install();
 
 function install() {
-  const shared = { frame: undefined, reset: () => { shared.frame = undefined; } };
+  const shared = { frame: undefined, reset: () => { shared.frame = undefined; }, keep: (callback) => keep(shared, callback) };
   const { then } = Promise.prototype;
   const wrapped = {
     then(onFulfilled, onRejected) {
-      return then.call(this, keep(shared, onFulfilled), keep(shared, onRejected));
+      return then.call(this, keepOne(shared, onFulfilled), keepOne(shared, onRejected));
     },
   };
   Object.defineProperty(Promise.prototype, "then", { value: wrapped.then, writable: true, configurable: true });
@@ -39,6 +39,21 @@ function keep(shared, callback) {
     shared.frame = frame;
     try {
       return callback.apply(this, args);
+    } finally {
+      shared.frame = before;
+    }
+  };
+}
+
+// keepOne is keep for what gets one value, which is what every await pays for.
+function keepOne(shared, callback) {
+  if (typeof callback !== "function") return callback;
+  const frame = shared.frame;
+  return (value) => {
+    const before = shared.frame;
+    shared.frame = frame;
+    try {
+      return callback(value);
     } finally {
       shared.frame = before;
     }
