@@ -136,7 +136,7 @@ func (x *exchange) visit(r *http.Request) gate.Visit {
 	return gate.Visit{Host: x.snap.table.name(r.Host, x.site), Secure: clientScheme(r, x.snap.trusted) == "https", Client: x.client}
 }
 
-var errForbidden = fault.New(fault.Forbidden, "the rules of this site do not let this person in")
+var errForbidden = fault.New(fault.Forbidden, "the rules of this site let nobody in")
 
 // pass lets through who may see an app's path. A stranger is led to the sign-in.
 func (s *Server) pass(x *exchange, r *http.Request) (done bool, err error) {
@@ -155,10 +155,10 @@ func (s *Server) pass(x *exchange, r *http.Request) (done bool, err error) {
 	switch {
 	case view != nil && view.Pass(before, path, write, x.start):
 		return false, nil
-	case view != nil:
-		return true, errForbidden
 	case s.config.Gate == nil:
 		return true, errForbidden
+	case view != nil:
+		return true, s.config.Gate.Forbid(x, r, x.session.Person)
 	default:
 		return true, s.config.Gate.Refuse(known.policy, x, r, x.visit(r))
 	}

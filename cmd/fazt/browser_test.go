@@ -95,7 +95,7 @@ const structureFaults = `(() => {
   const levels = all("h1, h2, h3, h4, h5, h6").map((h) => Number(h.tagName[1]));
   levels.forEach((l, i) => { if (i && l > levels[i - 1] + 1) faults.push("heading " + l + " after " + levels[i - 1]); });
   const named = (e) => (e.getAttribute("aria-label") || e.textContent || e.title || [...(e.labels ?? [])].map((l) => l.textContent).join("")).trim();
-  for (const e of all("a[href], button, input, select, textarea")) if (!named(e)) faults.push("no name: " + e.outerHTML.slice(0, 80));
+  for (const e of all("a[href], button, input:not([type=hidden]), select, textarea")) if (!named(e)) faults.push("no name: " + e.outerHTML.slice(0, 80));
   for (const e of all("img:not([alt])")) faults.push("no text for " + e.src);
   const ids = all("[id]").map((e) => e.id);
   for (const id of new Set(ids)) if (ids.indexOf(id) !== ids.lastIndexOf(id)) faults.push("two elements #" + id);

@@ -109,7 +109,7 @@ func (g *Gate) leave(w http.ResponseWriter, r *http.Request, v Visit, name cooki
 		g.config.Note(r.Context(), Event{Actor: "person:" + s.Person.ID, Action: "sign out", Target: v.Host, Outcome: "ok", Address: v.address()})
 	}
 	setCookie(w, v.Secure, name, "", 0)
-	if strings.Contains(r.Header.Get("Accept"), "text/html") {
+	if wantsPage(r) {
 		redirect(w, Target(r.URL.Query().Get("to")))
 		return nil
 	}

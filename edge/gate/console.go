@@ -191,12 +191,12 @@ func (g *Gate) account(p *Policy, w http.ResponseWriter, r *http.Request, v Visi
 		return err
 	}
 	type row struct {
-		ID, Host, Agent, Address, Seen string
-		Here                           bool
+		ID, Host, Agent, Browser, Address, Seen string
+		Here                                    bool
 	}
 	var rows []row
 	for _, one := range list {
-		rows = append(rows, row{one.ID, one.Audience, one.Agent, one.Address, one.Seen.UTC().Format(time.DateTime + " UTC"), one.ID == s.ID || one.Parent == s.ID})
+		rows = append(rows, row{one.ID, one.Audience, one.Agent, browserOf(one.Agent), one.Address, one.Seen.UTC().Format(time.DateTime + " UTC"), one.ID == s.ID || one.Parent == s.ID})
 	}
 	keys, err := g.config.People.Passkeys(r.Context(), s.Person.ID)
 	if err != nil {
@@ -208,6 +208,26 @@ func (g *Gate) account(p *Policy, w http.ResponseWriter, r *http.Request, v Visi
 		passkeys = append(passkeys, keyRow{base64.RawURLEncoding.EncodeToString(k.ID), k.Name, k.Created.UTC().Format(time.DateOnly)})
 	}
 	return g.page(w, r, http.StatusOK, "account", map[string]any{"Title": "Your account", "Person": s.Person, "Sessions": rows, "Passkeys": p.Passkeys, "Keys": passkeys})
+}
+
+// browserOf is what a person calls a browser by its name for itself, in which the
+// first that fits is the one; a name that is nobody's stays as it is.
+func browserOf(agent string) string {
+	browser, system := "", ""
+	for _, known := range [][2]string{{"Edg", "Edge"}, {"OPR/", "Opera"}, {"Firefox/", "Firefox"}, {"Chrome/", "Chrome"}, {"CriOS/", "Chrome"}, {"Safari/", "Safari"}} {
+		if browser == "" && strings.Contains(agent, known[0]) {
+			browser = known[1]
+		}
+	}
+	for _, known := range [][2]string{{"iPhone", "iPhone"}, {"iPad", "iPad"}, {"Android", "Android"}, {"Windows", "Windows"}, {"Mac OS X", "macOS"}, {"Linux", "Linux"}} {
+		if system == "" && strings.Contains(agent, known[0]) {
+			system = known[1]
+		}
+	}
+	if browser == "" || system == "" {
+		return agent
+	}
+	return browser + " on " + system
 }
 
 // endSession ends one of the person's own sessions.

@@ -70,6 +70,9 @@ func (g *Gate) takeFactor(p *Policy, w http.ResponseWriter, r *http.Request, v V
 		_, err = g.config.People.UseRecovery(r.Context(), s.Person.ID, code)
 	}
 	g.config.Note(r.Context(), Event{Actor: "person:" + s.Person.ID, Action: "second factor", Target: byTOTP, Outcome: outcome(err), Address: v.address()})
+	if fault.KindOf(err) == fault.Unauthenticated && wantsPage(r) {
+		return g.page(w, r, http.StatusUnauthorized, "factor", map[string]any{"Title": "Try again", "Wrong": fault.Message(err), "Journey": r.PostFormValue("a"), "Has": true})
+	}
 	if err != nil {
 		return err
 	}

@@ -18,6 +18,7 @@
 package gate
 
 import (
+	"cmp"
 	"context"
 	"html/template"
 	"log/slog"
@@ -181,11 +182,26 @@ func (g *Gate) Refuse(p *Policy, w http.ResponseWriter, r *http.Request, v Visit
 	return nil
 }
 
+// Forbid answers somebody who is known and may not see a page: they may be somebody
+// else too. Anything but a page is an error that says so.
+func (g *Gate) Forbid(w http.ResponseWriter, r *http.Request, who *identity.Person) error {
+	if !navigates(r) {
+		return errForbidden
+	}
+	return g.page(w, r, http.StatusForbidden, "forbidden", map[string]any{
+		"Title": "Not allowed", "Who": cmp.Or(who.Email, who.Name, "somebody without a name"),
+		"Leave": Prefix + "logout?to=" + escapeQuery(Target(r.URL.RequestURI())),
+	})
+}
+
 // SignIn is the path at which somebody signs in to come back to a path of the
 // same host.
 func SignIn(to string) string { return Prefix + "login?to=" + escapeQuery(Target(to)) }
 
-var errUnknown = fault.New(fault.Unauthenticated, "sign in to see this")
+var (
+	errUnknown   = fault.New(fault.Unauthenticated, "sign in to see this")
+	errForbidden = fault.New(fault.Forbidden, "the rules of this site do not let this person in")
+)
 
 // navigates tells whether a browser goes to an address, rather than a script
 // asking for it.

@@ -531,3 +531,20 @@ func TestRecord(t *testing.T) {
 		t.Errorf("%+v", w.events)
 	}
 }
+
+// TestForbidden: a page says who one is and how to be somebody else; a script gets
+// an error.
+func TestForbidden(t *testing.T) {
+	w := newWorld(t)
+	g := gate.New(gate.Config{People: w.people})
+	r := httptest.NewRequest("GET", "https://"+notesHost+"/n/7?a=b", nil)
+	if err := g.Forbid(httptest.NewRecorder(), r, &identity.Person{Email: "bo@example.com"}); fault.KindOf(err) != fault.Forbidden {
+		t.Errorf("to a script: %v", err)
+	}
+	r.Header.Set("Accept", "text/html")
+	answer := httptest.NewRecorder()
+	err := g.Forbid(answer, r, &identity.Person{Email: "bo@example.com"})
+	if body := answer.Body.String(); err != nil || answer.Code != 403 || !strings.Contains(body, "bo@example.com") || !strings.Contains(body, `action="/auth/logout?to=%2fn%2f7%3fa%3db"`) && !strings.Contains(body, `action="/auth/logout?to=%2Fn%2F7%3Fa%3Db"`) {
+		t.Errorf("to a person: %v %d %s", err, answer.Code, body)
+	}
+}

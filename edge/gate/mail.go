@@ -89,6 +89,9 @@ func (g *Gate) takeCode(p *Policy, w http.ResponseWriter, r *http.Request, v Vis
 		return err
 	}
 	email, err := g.config.People.RedeemCode(r.Context(), browser, r.PostFormValue("code"))
+	if fault.KindOf(err) == fault.Unauthenticated && wantsPage(r) {
+		return g.page(w, r, http.StatusUnauthorized, "code", map[string]any{"Title": "Try again", "Wrong": fault.Message(err), "Journey": r.PostFormValue("a"), "Code": true})
+	}
 	if err != nil {
 		return err
 	}

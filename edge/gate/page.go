@@ -18,7 +18,7 @@ var sources embed.FS
 // parsePages reads the pages; they are a part of the program, so none can be wrong.
 func parsePages() map[string]*template.Template {
 	made := map[string]*template.Template{}
-	for _, name := range []string{"depart", "welcome", "onward", "account", "trouble", "plain", "code", "link", "factor", "recovery"} {
+	for _, name := range []string{"depart", "welcome", "onward", "account", "trouble", "plain", "code", "link", "factor", "recovery", "forbidden"} {
 		made[name] = template.Must(template.ParseFS(sources, "page/frame.html", "page/"+name+".html"))
 	}
 	return made
@@ -98,12 +98,12 @@ func (g *Gate) Show(w http.ResponseWriter, r *http.Request, status int, title st
 // explain shows a person what went wrong, with what to do next. What went wrong
 // within the node, and what a program asked for, is the edge's to tell.
 func (g *Gate) explain(w http.ResponseWriter, r *http.Request, err error) error {
-	kind, accept := fault.KindOf(err), r.Header.Get("Accept")
+	kind := fault.KindOf(err)
 	switch {
 	case kind == fault.Internal:
 		return err
-	case strings.Contains(accept, "text/html"):
-	case strings.Contains(accept, "application/json"):
+	case wantsPage(r):
+	case strings.Contains(r.Header.Get("Accept"), "application/json"):
 		h := w.Header()
 		secured(h)
 		h.Set("Content-Type", "application/json")
@@ -114,3 +114,6 @@ func (g *Gate) explain(w http.ResponseWriter, r *http.Request, err error) error 
 	}
 	return g.page(w, r, kind.Status(), "trouble", map[string]any{"Title": "Not signed in", "Message": fault.Message(err), "Hint": fault.HintOf(err)})
 }
+
+// wantsPage tells whether a browser shows what is answered.
+func wantsPage(r *http.Request) bool { return strings.Contains(r.Header.Get("Accept"), "text/html") }
