@@ -77,7 +77,7 @@ func oauthOf(d *decoded, r *reporter) OAuth {
 	if len(o.Label) > maxButton || strings.ContainsFunc(o.Label, unicode.IsControl) {
 		r.error(codeValue, d.at("label"), fmt.Sprintf("%s does not fit on a button", quoted(o.Label)), fmt.Sprintf("at most %d characters on one line", maxButton))
 	}
-	drop(&o.Label, o.Filled().Label)
+	drop(&o.Label, OAuth{Provider: o.Provider}.Filled().Label)
 	return o
 }
 

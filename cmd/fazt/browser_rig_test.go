@@ -34,8 +34,9 @@ import (
 const deadline = 30 * time.Second
 
 // startChromium starts the browser, or says why the tests cannot run: on a desk
-// without chromium that is no fault, where changes are judged it is.
-func startChromium(t *testing.T) context.Context {
+// without chromium that is no fault, where changes are judged it is. What more is
+// asked of it comes last and wins.
+func startChromium(t *testing.T, more ...chromedp.ExecAllocatorOption) context.Context {
 	t.Helper()
 	if _, err := exec.LookPath("chromium"); err != nil {
 		if os.Getenv("CI") == "true" {
@@ -48,7 +49,7 @@ func startChromium(t *testing.T) context.Context {
 		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true),
 		// Names under localhost lead here by themselves; this one is a foreign host.
 		chromedp.Flag("host-resolver-rules", "MAP foreign.example 127.0.0.1"))
-	ctx, stop := chromedp.NewExecAllocator(context.Background(), options...)
+	ctx, stop := chromedp.NewExecAllocator(context.Background(), append(options, more...)...)
 	t.Cleanup(stop)
 	ctx, shut := chromedp.NewContext(ctx)
 	t.Cleanup(shut)
