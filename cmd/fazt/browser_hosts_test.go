@@ -181,8 +181,8 @@ const (
 	appCookie     = "__Host-fazt-app"
 )
 
-// ask asks a host as no browser would, with the cookies it is given.
-func ask(t *testing.T, host, port, path, accept, cookies string) (status int, location, body string) {
+// askBare asks a host as no browser would, with the cookies it is given.
+func askBare(t *testing.T, host, port, path, accept, cookies string) (status int, location, body string) {
 	t.Helper()
 	client := &http.Client{Timeout: deadline, Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true, ServerName: host}, DisableKeepAlives: true},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
@@ -228,18 +228,18 @@ func seeSecretToApps(t *testing.T, p *tab, port string) {
 			t.Errorf("the app is told %q: %s", secret, told)
 		}
 	}
-	if status, _, body := ask(t, "notes.node.test", port, "/n/7", "application/json", appCookie+"="+app.Value); status != http.StatusOK || !strings.Contains(body, "Note 7") {
+	if status, _, body := askBare(t, "notes.node.test", port, "/n/7", "application/json", appCookie+"="+app.Value); status != http.StatusOK || !strings.Contains(body, "Note 7") {
 		t.Fatalf("the cookie is not good where it belongs: %d", status)
 	}
 	for _, name := range []string{appCookie, consoleCookie} {
-		if status, _, _ := ask(t, "desk.node.test", port, "/", "application/json", name+"="+app.Value); status != http.StatusUnauthorized {
+		if status, _, _ := askBare(t, "desk.node.test", port, "/", "application/json", name+"="+app.Value); status != http.StatusUnauthorized {
 			t.Errorf("notes' session as %s at desk: %d", name, status)
 		}
-		if status, to, body := ask(t, "fazt.node.test", port, "/", "text/html", name+"="+app.Value); status != http.StatusSeeOther || to != "/auth/login" || strings.Contains(body, "ana@") {
+		if status, to, body := askBare(t, "fazt.node.test", port, "/", "text/html", name+"="+app.Value); status != http.StatusSeeOther || to != "/auth/login" || strings.Contains(body, "ana@") {
 			t.Errorf("notes' session as %s at the console: %d %s", name, status, to)
 		}
 	}
-	if status, _, _ := ask(t, "desk.node.test", port, "/", "application/json", appCookie+"="+console.Value); status != http.StatusUnauthorized {
+	if status, _, _ := askBare(t, "desk.node.test", port, "/", "application/json", appCookie+"="+console.Value); status != http.StatusUnauthorized {
 		t.Errorf("the console's session at desk: %d", status)
 	}
 	p.clean("browsing notes")
@@ -250,11 +250,11 @@ func seeCookies(t *testing.T, p *tab, port string) {
 	p.enter(port)
 	own := appCookie + "=" + p.cookies("notes.node.test", port)[appCookie].Value
 	for _, both := range []string{own + "; " + appCookie + "=x", appCookie + "=x; " + own, own + "; " + own} {
-		if status, _, _ := ask(t, "notes.node.test", port, "/n/7", "application/json", both); status != http.StatusUnauthorized {
+		if status, _, _ := askBare(t, "notes.node.test", port, "/n/7", "application/json", both); status != http.StatusUnauthorized {
 			t.Errorf("two cookies of one name: %d", status)
 		}
 	}
-	if status, _, _ := ask(t, "notes.node.test", port, "/n/7", "text/html", own+strings.Repeat("; junk=1", 100)); status != http.StatusRequestHeaderFieldsTooLarge {
+	if status, _, _ := askBare(t, "notes.node.test", port, "/n/7", "text/html", own+strings.Repeat("; junk=1", 100)); status != http.StatusRequestHeaderFieldsTooLarge {
 		t.Errorf("a hundred cookies: %d", status)
 	}
 	// Another app of the node may plant cookies of the whole domain, but none of a
@@ -328,7 +328,7 @@ func seeFixation(t *testing.T, p *tab, port string) {
 		}
 		p.do(chromedp.Click("#out"))
 		p.heading("Sign in")
-		if status, _, _ := ask(t, "notes.node.test", port, "/n/7", "application/json", appCookie+"="+app); status != http.StatusUnauthorized {
+		if status, _, _ := askBare(t, "notes.node.test", port, "/n/7", "application/json", appCookie+"="+app); status != http.StatusUnauthorized {
 			t.Errorf("a session goes on after signing out: %d", status)
 		}
 	}
