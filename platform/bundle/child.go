@@ -109,6 +109,7 @@ func options(r *resolver, config string) api.BuildOptions {
 		MainFields:     []string{"fazt", "worker", "browser", "module", "main"},
 		Define:         map[string]string{"process.env.NODE_ENV": `"production"`, "global": "globalThis"},
 		Loader:         loaders(),
+		Inject:         r.globals(),
 		JSX:            api.JSXAutomatic,
 		TsconfigRaw:    config,
 		KeepNames:      true,

@@ -18,7 +18,22 @@ const (
 	entryModule = "fazt:entry"
 	routerName  = "fazt:router"
 	testName    = "fazt:test"
+	globalsName = "fazt:globals"
 )
+
+// globalsModule is what Node's programs have without an import. It comes into a program
+// that names them, and into no other.
+const globalsModule = `export { Buffer } from "node:buffer"; export { default as process } from "node:process";`
+
+// globals are the modules that a program may name without an import.
+func (r *resolver) globals() []string {
+	for _, name := range []string{"buffer.js", "process.js"} {
+		if !exists(filepath.Join(r.node, name)) {
+			return nil
+		}
+	}
+	return []string{globalsName}
+}
 
 // resolver judges imports before esbuild resolves them, and files before it
 // loads them: what leaves the app's folder is refused whatever the kernel says.
@@ -44,6 +59,8 @@ func (r *resolver) setup(b api.PluginBuild) {
 func (r *resolver) resolve(a api.OnResolveArgs) api.OnResolveResult {
 	name, node := strings.CutPrefix(a.Path, "node:")
 	switch {
+	case a.Path == globalsName:
+		return api.OnResolveResult{Path: a.Path, Namespace: ownSpace, SideEffects: api.SideEffectsFalse}
 	case a.Path == entryModule, a.Path == routerName && a.Namespace == ownSpace, a.Path == testName && r.req.Test:
 		return api.OnResolveResult{Path: a.Path, Namespace: ownSpace}
 	case a.Importer == entryModule && r.req.Test: // a package.json that says "sideEffects": false does not take tests away
@@ -127,6 +144,8 @@ func loadCommon(a api.OnLoadArgs) (api.OnLoadResult, error) {
 func (r *resolver) loadOwn(a api.OnLoadArgs) (api.OnLoadResult, error) {
 	text := routerSource
 	switch {
+	case a.Path == globalsName:
+		text = globalsModule
 	case a.Path == testName:
 		text = testSource
 	case r.req.Test:

@@ -195,6 +195,7 @@ test("process", async () => {
   await null;
   await null;
   is("nextTick", n, 5);
+  is("emit", process.emit("exit"), false);
   throws("exit", "Error", () => process.exit());
   is("hrtime", process.hrtime().length, 2);
 });`)

@@ -44,7 +44,10 @@ export const off = on;
 export const addListener = on;
 export const removeListener = on;
 export const removeAllListeners = on;
-export const emit = () => false;
+export function emit(event, what) {
+  if (event === "uncaughtException" || event === "unhandledRejection") console.error(what); // packages report here
+  return false;
+}
 export const listeners = () => [];
 const output = (write) => ({ isTTY: false, write: (text) => (write(`${text}`.replace(/\n$/, "")), true) });
 export const stdout = output((text) => console.log(text));
