@@ -71,6 +71,9 @@ const kind = "mail"
 // mostWaiting bounds the table: what waits longer than that is not going anywhere.
 const mostWaiting = 10_000
 
+// longestAddress is what RFC 5321 leaves of a path without its brackets.
+const longestAddress = 254
+
 // Open prepares the table.
 func Open(ctx context.Context, o Options) (*Outbox, error) {
 	files, err := fs.Sub(migrations, "migration")
@@ -87,7 +90,7 @@ func Open(ctx context.Context, o Options) (*Outbox, error) {
 		o.Now = time.Now
 	}
 	if o.Deliver == nil {
-		o.Deliver = deliver
+		o.Deliver = wire{}.deliver
 	}
 	return &Outbox{options: o, poke: make(chan struct{}, 1)}, nil
 }
@@ -160,8 +163,8 @@ func take(tx *sqlite.Tx, sealed string, now time.Time, daily int) error {
 // check refuses what would be read as more than an address and a line.
 func (m Message) check() error {
 	a, err := mail.ParseAddress(m.To)
-	if err != nil || a.Address != m.To || strings.ContainsFunc(m.To, unfit) {
-		return fault.New(fault.Invalid, "%q is no address that mail can be sent to", m.To)
+	if err != nil || a.Address != m.To || len(m.To) > longestAddress || strings.ContainsFunc(m.To, unfit) {
+		return fault.New(fault.Invalid, "%.300q is no address that mail can be sent to", m.To)
 	}
 	if strings.ContainsFunc(m.Subject, unfit) {
 		return fault.New(fault.Invalid, "the subject is more than a line")

@@ -82,11 +82,12 @@ func (b *Outbox) try(ctx context.Context, c Config, row waiting) error {
 	}
 	err := b.options.Deliver(ctx, c, m)
 	switch {
+	case err == nil: // also while the node stops
+		b.sent.Add(1)
+		b.options.Log.Info("a message was sent", "component", "mail", "domain", domainOf(m.To), "tries", row.tries+1)
+		return b.forget(ctx, row.id)
 	case ctx.Err() != nil:
 		return nil // it stays, and is sent by whoever runs next
-	case err == nil:
-		b.sent.Add(1)
-		return b.forget(ctx, row.id)
 	case fault.KindOf(err) == fault.Invalid:
 		b.failed.Add(1)
 		b.options.Log.Warn("a message was refused for good", "component", "mail", "domain", domainOf(m.To), "error", err)

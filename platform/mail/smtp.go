@@ -3,7 +3,9 @@ package mail
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
+	"net"
 	"strconv"
 	"strings"
 	"time"
@@ -13,17 +15,25 @@ import (
 	"github.com/fazt-sh/fazt/platform/fault"
 )
 
-// sendTime bounds one message, from the dial to the server's yes.
-const sendTime = 30 * time.Second
+const (
+	// dialTime bounds the way to the server.
+	dialTime = 10 * time.Second
+	// sendTime bounds one message, from the dial to the server's yes.
+	sendTime = 30 * time.Second
+)
 
-// deliver speaks SMTP. An error of kind Invalid is for good: the server will not take
-// this message however often it is asked.
-func deliver(ctx context.Context, c Config, m Message) error {
-	return deliverWith(ctx, c, m, nil)
+// wire is how servers are reached. The zero value is right; tests have others.
+type wire struct {
+	roots *x509.CertPool // nil are the machine's
+	dial  func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
-func deliverWith(ctx context.Context, c Config, m Message, trust *tls.Config) error {
-	client, err := c.client(trust)
+// deliver speaks SMTP. An error of kind Invalid is for good: the server will not take
+// this message however often it is asked. No error names whom the message is for.
+func (w wire) deliver(ctx context.Context, c Config, m Message) error {
+	ctx, cancel := context.WithTimeout(ctx, sendTime)
+	defer cancel()
+	client, err := w.client(ctx, c)
 	if err != nil {
 		return err
 	}
@@ -31,19 +41,34 @@ func deliverWith(ctx context.Context, c Config, m Message, trust *tls.Config) er
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, sendTime)
-	defer cancel()
-	if err := client.DialAndSendWithContext(ctx, made); err != nil {
-		if refused, ok := errors.AsType[*gomail.SendError](err); ok && !refused.IsTemp() && refused.ErrorCode() >= 500 {
-			return fault.Wrap(fault.Invalid, err, "the mail server refuses it")
-		}
-		return fault.Wrap(fault.Unavailable, err, "the mail server")
+	err = client.DialAndSendWithContext(ctx, made)
+	if err == nil || made.IsDelivered() { // what goes wrong behind the server's yes is no reason to send again
+		return nil
 	}
-	return nil
+	return refusal(err)
+}
+
+// refusal says what the server answered, by its numbers alone: its words, and go-mail's,
+// have the address in them.
+func refusal(err error) error {
+	said, ok := errors.AsType[*gomail.SendError](err)
+	switch {
+	case !ok: // it did not come as far as the message
+		return fault.Wrap(fault.Unavailable, err, "the mail server")
+	case said.ErrorCode() == 0:
+		return fault.New(fault.Unavailable, "the mail server broke off at %s", said.Reason)
+	}
+	kind := fault.Unavailable
+	if said.ErrorCode() >= 500 {
+		kind = fault.Invalid
+	}
+	numbers := strings.TrimSpace(strconv.Itoa(said.ErrorCode()) + " " + said.EnhancedStatusCode())
+	return fault.New(kind, "the mail server answered %s at %s", numbers, said.Reason)
 }
 
 // client is made for each message: they are few, and a server forgets who is silent.
-func (c Config) client(trust *tls.Config) (*gomail.Client, error) {
+// Its connection ends with ctx.
+func (w wire) client(ctx context.Context, c Config) (*gomail.Client, error) {
 	host, port, implicit, err := c.server()
 	if err != nil {
 		return nil, err
@@ -52,26 +77,52 @@ func (c Config) client(trust *tls.Config) (*gomail.Client, error) {
 	if err != nil {
 		return nil, fault.New(fault.Invalid, "%q is no port", port)
 	}
-	options := []gomail.Option{gomail.WithPort(number), gomail.WithTimeout(10 * time.Second), gomail.WithoutNoop()}
+	trust := &tls.Config{ServerName: host, RootCAs: w.roots, MinVersion: tls.VersionTLS12}
+	options := []gomail.Option{gomail.WithPort(number), gomail.WithTimeout(sendTime), gomail.WithoutNoop(), gomail.WithoutRset(),
+		gomail.WithTLSConfig(trust), gomail.WithTLSPolicy(gomail.TLSMandatory)}
 	switch {
 	case implicit:
-		options = append(options, gomail.WithSSL())
+		options = append(options, gomail.WithSSL(), gomail.WithDialContextFunc(w.connect(ctx, trust)))
 	case local(host):
-		options = append(options, gomail.WithTLSPolicy(gomail.TLSOpportunistic))
+		options = append(options, gomail.WithTLSPolicy(gomail.TLSOpportunistic), gomail.WithDialContextFunc(w.connect(ctx, nil)))
 	default:
-		options = append(options, gomail.WithTLSPolicy(gomail.TLSMandatory))
-	}
-	if trust != nil {
-		options = append(options, gomail.WithTLSConfig(trust))
+		options = append(options, gomail.WithDialContextFunc(w.connect(ctx, nil)))
 	}
 	if c.User != "" && c.Password != nil {
-		options = append(options, gomail.WithSMTPAuth(gomail.SMTPAuthAutoDiscover), gomail.WithUsername(c.User), gomail.WithPassword(c.Password()))
+		// Given by name, as go-mail's own choice takes a connection of ours for one in
+		// clear. PLAIN and LOGIN still refuse one that is, but to this machine.
+		options = append(options, gomail.WithUsername(c.User), gomail.WithPassword(c.Password()),
+			gomail.WithOpportunisticSMTPAuth(gomail.SMTPAuthSCRAMSHA256, gomail.SMTPAuthSCRAMSHA1, gomail.SMTPAuthPlain, gomail.SMTPAuthLogin))
 	}
 	client, err := gomail.NewClient(host, options...)
 	if err != nil {
 		return nil, fault.Wrap(fault.Invalid, err, "the mail block")
 	}
 	return client, nil
+}
+
+// connect returns what dials, with TLS from the start where there is a trust. The
+// connection is closed when life ends: go-mail leaves it open when a server lets it in
+// and then refuses it, or does not say goodbye.
+func (w wire) connect(life context.Context, trust *tls.Config) gomail.DialContextFunc {
+	dial := w.dial
+	if dial == nil {
+		dial = new(net.Dialer).DialContext
+	}
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		ctx, cancel := context.WithTimeout(ctx, dialTime)
+		defer cancel()
+		conn, err := dial(ctx, network, address)
+		if err != nil {
+			return nil, err
+		}
+		context.AfterFunc(life, func() { _ = conn.Close() })
+		if trust == nil {
+			return conn, nil
+		}
+		secure := tls.Client(conn, trust)
+		return secure, secure.HandshakeContext(ctx)
+	}
 }
 
 // compose makes the message as it is sent.
@@ -81,7 +132,7 @@ func compose(c Config, m Message) (*gomail.Msg, error) {
 		return nil, fault.Wrap(fault.Invalid, err, "from of the mail block")
 	}
 	if err := made.To(m.To); err != nil {
-		return nil, fault.Wrap(fault.Invalid, err, "the address")
+		return nil, fault.New(fault.Invalid, "the address is none")
 	}
 	made.Subject(m.Subject)
 	made.SetDate()
@@ -94,6 +145,5 @@ func compose(c Config, m Message) (*gomail.Msg, error) {
 
 // domainOf is what a log may say of an address.
 func domainOf(address string) string {
-	_, domain, _ := strings.Cut(address, "@")
-	return domain
+	return address[strings.LastIndexByte(address, '@')+1:]
 }
