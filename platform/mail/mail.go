@@ -15,6 +15,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+	"unicode/utf8"
 
 	"github.com/fazt-sh/fazt/platform/fault"
 	"github.com/fazt-sh/fazt/platform/sqlite"
@@ -166,8 +167,13 @@ func (m Message) check() error {
 	if err != nil || a.Address != m.To || len(m.To) > longestAddress || strings.ContainsFunc(m.To, unfit) {
 		return fault.New(fault.Invalid, "%.300q is no address that mail can be sent to", m.To)
 	}
-	if strings.ContainsFunc(m.Subject, unfit) {
+	switch {
+	case strings.ContainsFunc(m.Subject, unfit):
 		return fault.New(fault.Invalid, "the subject is more than a line")
+	case strings.Contains(m.Subject, "=?"): // RFC 2047: readers would decode what the sender did not encode
+		return fault.New(fault.Invalid, `the subject has "=?" in it, which mail programs read as an encoding`)
+	case !utf8.ValidString(m.Subject) || !utf8.ValidString(m.Text):
+		return fault.New(fault.Invalid, "subject and text must be UTF-8")
 	}
 	return nil
 }

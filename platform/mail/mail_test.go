@@ -226,12 +226,12 @@ func TestNobodySends(t *testing.T) {
 func TestNoMoreThanAnAddress(t *testing.T) {
 	p := newPost(t, 100)
 	for _, to := range []string{"", "ana", "ana@", "@example.com", "ana@example.com\r\nBcc: eve@evil.test", "ana@example.com, eve@evil.test", "Ana <ana@example.com>",
-		"ana@example.com\x00", "\"a\r\nb\"@example.com", " ana@example.com"} {
+		"ana@example.com\x00", "\"a\r\nb\"@example.com", " ana@example.com", strings.Repeat("a", 250) + "@example.com"} {
 		if err := p.Send(t.Context(), to, "x", "x", p.time().Add(time.Hour)); fault.KindOf(err) != fault.Invalid {
 			t.Errorf("%q: %v", to, err)
 		}
 	}
-	for _, subject := range []string{"a\r\nBcc: eve@evil.test", "a\nb", "a\x00b"} {
+	for _, subject := range []string{"a\r\nBcc: eve@evil.test", "a\nb", "a\x00b", "=?utf-8?q?a=0D=0ABcc:?=", "\xff"} {
 		if err := p.Send(t.Context(), "ana@example.com", subject, "x", p.time().Add(time.Hour)); fault.KindOf(err) != fault.Invalid {
 			t.Errorf("%q: %v", subject, err)
 		}
