@@ -17,6 +17,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/fazt-sh/fazt/platform/fault"
@@ -273,9 +274,13 @@ func TestSMTPTrustsNobody(t *testing.T) {
 		if !c.roots {
 			s.roots = x509.NewCertPool()
 		}
-		err := s.deliver(t, signedIn(c.address))
-		if fault.KindOf(err) != fault.Unavailable || s.heard("AUTH") || s.heard("MAIL") {
-			t.Errorf("%+v: %v, %q", c, err, s.said)
+		for _, user := range []string{"u", ""} { // whoever signs in has one more reason to stop
+			config := signedIn(c.address)
+			config.User = user
+			err := s.deliver(t, config)
+			if fault.KindOf(err) != fault.Unavailable || s.heard("AUTH") || s.heard("MAIL") {
+				t.Errorf("%s, user %q: %v", c.address, user, err)
+			}
 		}
 	}
 	for _, address := range []string{"", "smtp.example.com", "http://smtp.example.com", "smtp://", "smtp://smtp.example.com:x"} {
@@ -287,21 +292,23 @@ func TestSMTPTrustsNobody(t *testing.T) {
 
 // TestSMTPHangsUp closes the connection of a server that let it in and then refused.
 func TestSMTPHangsUp(t *testing.T) {
-	client, end := net.Pipe()
-	closed := make(chan error, 1)
-	go func() {
-		_, _ = fmt.Fprint(end, "220 test\r\n")
-		in := bufio.NewReader(end)
-		_, _ = in.ReadString('\n')
-		_, _ = fmt.Fprint(end, "250 no STARTTLS here\r\n")
-		_, err := in.ReadString('\n')
-		closed <- err
-	}()
-	deliver := mail.Deliverer(nil, func(context.Context, string, string) (net.Conn, error) { return client, nil })
-	if err := deliver(t.Context(), signedIn("smtp://smtp.example.com"), letter()); err == nil {
-		t.Error("it was sent")
-	}
-	if err := <-closed; err == nil {
-		t.Error("the connection is open")
-	}
+	synctest.Test(t, func(t *testing.T) { // it ends a test whose server waits for ever
+		client, end := net.Pipe()
+		closed := make(chan error, 1)
+		go func() {
+			_, _ = fmt.Fprint(end, "220 test\r\n")
+			in := bufio.NewReader(end)
+			_, _ = in.ReadString('\n')
+			_, _ = fmt.Fprint(end, "250 no STARTTLS here\r\n")
+			_, err := in.ReadString('\n')
+			closed <- err
+		}()
+		deliver := mail.Deliverer(nil, func(context.Context, string, string) (net.Conn, error) { return client, nil })
+		if err := deliver(t.Context(), signedIn("smtp://smtp.example.com"), letter()); err == nil {
+			t.Error("it was sent")
+		}
+		if err := <-closed; err == nil {
+			t.Error("the connection is open")
+		}
+	})
 }
