@@ -271,7 +271,7 @@ func IsTest(name string) bool {
 	name = strings.ToLower(name)
 	ext := path.Ext(name)
 	stem, test := strings.CutSuffix(strings.TrimSuffix(path.Base(name), ext), ".test")
-	return test && stem != "" && slices.Contains([]string{".ts", ".tsx", ".mts", ".cts", ".js", ".jsx", ".mjs", ".cjs"}, ext)
+	return test && stem != "" && isScript(name)
 }
 
 // named judges a name and notes it; seen holds the names of the folder by what

@@ -265,9 +265,10 @@ func TestExampleSiteIsFormattedAndSaysWhatItIs(t *testing.T) {
 		if formatted, diags := spec.Format(name, text); string(formatted) != string(text) || len(diags) > 0 {
 			t.Errorf("%s is not formatted (%v); it should be\n%s", name, diags, formatted)
 		}
-		lines := strings.SplitN(string(text), "\n", 3)
-		if !strings.HasPrefix(lines[0], "# ") || !strings.HasPrefix(lines[1], "# Reference: docs/reference/language.md") {
-			t.Errorf("%s begins with %q", name, lines[:2])
+		head, _, _ := strings.Cut(string(text), "\n\n")
+		if lines := strings.Split(head, "\n"); len(lines) < 2 || !strings.HasPrefix(lines[0], "# ") ||
+			!strings.HasPrefix(lines[len(lines)-1], "# Reference: docs/reference/language.md") {
+			t.Errorf("%s begins with %q", name, lines)
 		}
 	}
 }

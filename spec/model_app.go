@@ -9,7 +9,7 @@ import (
 // Runtime is how an app runs code. What is at its default is left out; Filled
 // gives the values that hold.
 type Runtime struct {
-	Entry     string   `json:"entry"`               // file of the content folder, a clean path below it
+	Entry     string   `json:"entry"`               // file of the content folder, or a folder of routes: a clean path below it
 	Routes    []string `json:"routes,omitempty"`    // "/path" or "/path/*", sorted; empty: "/*"
 	CPUMS     int64    `json:"cpu_ms,omitempty"`    // milliseconds of computing that a call may take
 	WallMS    int64    `json:"wall_ms,omitempty"`   // milliseconds that a call may take, waiting included

@@ -16,7 +16,7 @@ func runtimeBlock() Block {
 		Since:   "0.4.0",
 		Once:    true,
 		Attributes: []Attribute{
-			{Name: "entry", Type: TypeString, Required: true, Doc: "the module, a file of the content folder. The folder that it is in, if it is one below, is never served", Effect: EffectNewDeployment, Risk: RiskMedium, Since: "0.4.0"},
+			{Name: "entry", Type: TypeString, Required: true, Doc: "the module, a file of the content folder; or a folder of route.ts files, each for the path of the folder it is in. That folder, or the one the file is in if it is one below, is never served", Effect: EffectNewDeployment, Risk: RiskMedium, Since: "0.4.0"},
 			{Name: "routes", Type: TypeStrings, Default: `["/*"]`, Doc: "the paths that the code answers, each whole or with a /* at its end; at all others the app's files do", Effect: EffectHot, Risk: RiskMedium, Since: "0.4.0"},
 			{Name: "cpu", Type: TypeDuration, Default: `"2s"`, Min: "10ms", Max: "60s", Doc: "how long one call may compute", Effect: EffectHot, Risk: RiskLow, Since: "0.4.0"},
 			{Name: "wall", Type: TypeDuration, Default: `"30s"`, Min: "10ms", Max: "15m", Doc: "how long one call may take, waiting included, never less than cpu", Effect: EffectHot, Risk: RiskLow, Since: "0.4.0"},

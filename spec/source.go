@@ -53,8 +53,25 @@ func (s *sourceRules) has(name string) bool {
 	if s == nil {
 		return false
 	}
-	folder := path.Dir(s.entry)
+	folder := s.folder()
 	return name == s.entry || folder != "." && inside(name, folder) || s.migrations != "" && inside(name, s.migrations) || isSource(path.Base(name))
+}
+
+// folder is where all is code: the entry, or what the entry is in.
+func (s *sourceRules) folder() string {
+	if s.routes() {
+		return s.entry
+	}
+	return path.Dir(s.entry)
+}
+
+// routes tells whether the entry is a folder of route files: it is if it has not the
+// name of a file of code.
+func (s *sourceRules) routes() bool { return !isScript(s.entry) }
+
+// isScript tells by its name whether a file is JavaScript or TypeScript.
+func isScript(name string) bool {
+	return slices.Contains([]string{".ts", ".tsx", ".mts", ".cts", ".js", ".jsx", ".mjs", ".cjs"}, strings.ToLower(path.Ext(name)))
 }
 
 func inside(name, folder string) bool { return strings.HasPrefix(name, folder+"/") }
@@ -80,6 +97,16 @@ func (r *contentReader) packages(below string) {
 	r.sources = append(r.sources, File{Path: below, ID: id})
 }
 
+// begins tells whether a source is one that the program begins with: the entry, or a
+// route in it.
+func (s *sourceRules) begins(name string) bool {
+	if !s.routes() {
+		return name == s.entry
+	}
+	stem := strings.TrimSuffix(path.Base(name), path.Ext(name))
+	return inside(name, s.entry) && stem == "route" && isScript(name)
+}
+
 // judgeSources reports what the app's program is to be made of and is not there.
 func (r *contentReader) judgeSources() {
 	if r.rules == nil {
@@ -89,10 +116,12 @@ func (r *contentReader) judgeSources() {
 	for _, f := range r.sources {
 		names = append(names, f.Path)
 	}
-	if !slices.Contains(names, r.rules.entry) {
-		summary, help := fmt.Sprintf("entry %q does not exist", r.full(r.rules.entry)), "it is a file of the content folder, such as \"api/main.ts\""
+	if !slices.ContainsFunc(names, r.rules.begins) {
+		summary, help := fmt.Sprintf("entry %q does not exist", r.full(r.rules.entry)), "it is a file of the content folder, such as \"api/main.ts\", or a folder of route.ts files"
 		if found, err := fs.Stat(r.tree, r.full(r.rules.entry)); err == nil && found.IsDir() {
-			summary, help = fmt.Sprintf("entry %q is a folder and not a file", r.full(r.rules.entry)), "name the file in it"
+			summary, help = fmt.Sprintf("folder %q has no route.ts", r.full(r.rules.entry)), "name a file, or add route.ts to the folder, or to one in it, that exports GET or POST"
+		} else if err == nil && r.rules.routes() {
+			summary, help = fmt.Sprintf("entry %q is neither TypeScript nor JavaScript", r.full(r.rules.entry)), "name a file such as \"api/main.ts\", or a folder of route.ts files"
 		} else if near := nearest(r.rules.entry, names); near != "" {
 			help = fmt.Sprintf("did you mean %q?", near)
 		}

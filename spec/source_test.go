@@ -76,11 +76,14 @@ func TestPackagesAreNotWalked(t *testing.T) {
 }
 
 func TestProgramsAreMadeOfWhatIsThere(t *testing.T) {
-	tr := contentTree("a/api/main.ts", "a/api/other/x.ts", "a/sql/1.sql", "a/file")
+	tr := contentTree("a/api/main.ts", "a/api/other/x.ts", "a/api/notes/[id]/route.js", "a/sql/1.sql", "a/file")
 	for _, c := range []struct{ entry, migrations, want string }{
 		{"api/main.ts", "sql", ""},
 		{"api/mian.ts", "", `entry "a/api/mian.ts" does not exist (did you mean "api/main.ts"?) at 2`},
-		{"api/other", "", `entry "a/api/other" is a folder and not a file (name the file in it) at 2`},
+		{"api/other", "", `folder "a/api/other" has no route.ts (name a file, or add route.ts to the folder, or to one in it, that exports GET or POST) at 2`},
+		{"api/notes", "", ""},
+		{"api/none", "", `entry "a/api/none" does not exist (it is a file of the content folder, such as "api/main.ts", or a folder of route.ts files) at 2`},
+		{"file", "", `entry "a/file" is neither TypeScript nor JavaScript (name a file such as "api/main.ts", or a folder of route.ts files) at 2`},
 		{"api/main.ts", "sqll", `migrations folder "a/sqll" does not exist (put its *.sql files there; git keeps no empty folders) at 3`},
 		{"api/main.ts", "file", `migrations folder "a/file" does not exist (put its *.sql files there; git keeps no empty folders) at 3`},
 	} {
