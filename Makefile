@@ -28,6 +28,10 @@ kills: ## kill -9, 100 times at random moments
 conformance: ## the edge before h2spec, five proxies, two TLS scanners and tables of tricks
 	FAZT_SCANS=all go test -tags integration -count=1 -v -timeout 20m ./cmd/fazt -run 'IntegrationConform'
 
+# It installs from npm, so it is no part of ci: the network is no judge of a change.
+conformance-oidc: ## sign-in by oidc-provider from npm (needs node and npm)
+	FAZT_OIDC=1 go test -tags integration -count=1 -v ./cmd/fazt -run 'IntegrationOIDC'
+
 faults: ## kill -9, 500 times at random and ten times at every durable step; each system call failing
 	FAZT_PLAIN=1 FAZT_KILLS=$${FAZT_KILLS:-500} FAZT_ROUNDS=$${FAZT_ROUNDS:-10} go test -tags integration -count=1 -v -timeout 3h ./cmd/fazt -run 'Integration(Apps)?Kill$$|IntegrationFailpoints'
 	FAZT_SYSCALLS=all go test -tags integration -count=1 -v -timeout 1h ./cmd/fazt -run 'IntegrationSyscall'
@@ -78,5 +82,5 @@ cover: ## coverage of the unit and script tests
 ci: lint gen-check test race integration kills browser ## what .ci/run runs
 	$(MAKE) fuzz FUZZTIME=3s
 
-.PHONY: help build test race integration conformance kills faults abuse browser fuzz bench bench-edge bench-reconcile bench-apps bench-start lint gen vendor-js gen-check cover ci
+.PHONY: help build test race integration conformance conformance-oidc kills faults abuse browser fuzz bench bench-edge bench-reconcile bench-apps bench-start lint gen vendor-js gen-check cover ci
 .DEFAULT_GOAL := help

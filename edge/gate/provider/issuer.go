@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"slices"
@@ -108,7 +109,33 @@ func (p *issuer) Claim(ctx context.Context, a Attempt, code string) (identity.Cl
 	if id.Nonce != a.Nonce {
 		return identity.Claim{}, fault.New(fault.Invalid, "what the provider says was not said to this sign-in")
 	}
-	return p.read(id)
+	claim, err := p.read(id)
+	if err == nil && claim.Email == "" && p.config.Issuer != "" && known.UserInfoEndpoint() != "" {
+		return p.more(ctx, known, token, claim)
+	}
+	return claim, err
+}
+
+// more asks who it is at the provider's userinfo endpoint: many tell an address
+// there alone (OpenID Connect Core, 5.4). What is said of somebody else is a lie.
+func (p *issuer) more(ctx context.Context, known *oidc.Provider, token *oauth2.Token, claim identity.Claim) (identity.Claim, error) {
+	info, err := known.UserInfo(oidc.ClientContext(ctx, p.web), oauth2.StaticTokenSource(token))
+	if err != nil {
+		return identity.Claim{}, fault.Wrap(fault.Unavailable, hush(err, token.AccessToken), "ask the provider who this is")
+	}
+	if info.Subject != claim.Subject {
+		return identity.Claim{}, fault.New(fault.Invalid, "the provider speaks of somebody else")
+	}
+	var c struct {
+		Name     string `json:"name"`
+		Verified any    `json:"email_verified"`
+	}
+	if err := info.Claims(&c); err != nil {
+		return identity.Claim{}, fault.Wrap(fault.Invalid, err, "the provider's claims")
+	}
+	claim.Email, claim.Name = strings.ToLower(info.Email), cmp.Or(claim.Name, c.Name)
+	claim.Verified = claim.Email != "" && yes(c.Verified)
+	return claim, nil
 }
 
 // read takes the claims of a token that is sound.

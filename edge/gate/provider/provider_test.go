@@ -22,6 +22,7 @@ import (
 
 	"github.com/fazt-sh/fazt/edge/gate/provider"
 	"github.com/fazt-sh/fazt/platform/fault"
+	"github.com/fazt-sh/fazt/platform/identity"
 )
 
 // idp is an issuer that says what a test has it say.
@@ -29,6 +30,7 @@ type idp struct {
 	*httptest.Server
 	key    *rsa.PrivateKey
 	claims map[string]any
+	info   map[string]any                     // what the userinfo endpoint says
 	sign   func(claims map[string]any) string // nil: soundly
 	broken func(w http.ResponseWriter) bool   // answers in place of the token endpoint
 	asked  atomic.Int64
@@ -44,7 +46,7 @@ func newIDP(t *testing.T) *idp {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/.well-known/openid-configuration", func(w http.ResponseWriter, _ *http.Request) {
 		i.asked.Add(1)
-		reply(w, map[string]any{"issuer": i.URL, "authorization_endpoint": i.URL + "/authorize", "token_endpoint": i.URL + "/token", "jwks_uri": i.URL + "/keys",
+		reply(w, map[string]any{"issuer": i.URL, "authorization_endpoint": i.URL + "/authorize", "token_endpoint": i.URL + "/token", "jwks_uri": i.URL + "/keys", "userinfo_endpoint": i.URL + "/userinfo",
 			"id_token_signing_alg_values_supported": []string{"RS256"}})
 	})
 	mux.HandleFunc("/keys", func(w http.ResponseWriter, _ *http.Request) {
@@ -65,6 +67,13 @@ func newIDP(t *testing.T) *idp {
 			sign = i.soundly
 		}
 		reply(w, map[string]any{"access_token": "at", "token_type": "Bearer", "id_token": sign(i.claims)})
+	})
+	mux.HandleFunc("/userinfo", func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Authorization") != "Bearer at" || i.info == nil {
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		reply(w, i.info)
 	})
 	i.Server = httptest.NewServer(mux)
 	t.Cleanup(i.Close)
@@ -269,5 +278,33 @@ func TestAsksOnce(t *testing.T) {
 		if _, err := silent.Address(gone, attempt); fault.KindOf(err) != fault.Unavailable {
 			t.Errorf("%v", err)
 		}
+	}
+}
+
+// TestUserInfo: an address that the token lacks is asked for, and what is said of
+// somebody else is not believed.
+func TestUserInfo(t *testing.T) {
+	i := newIDP(t)
+	claim := func() (identity.Claim, error) {
+		return i.client().Claim(t.Context(), attempt, "good")
+	}
+	for _, name := range []string{"email", "email_verified", "name"} {
+		delete(i.claims, name)
+	}
+	i.info = map[string]any{"sub": "7", "email": "Ana@Example.com", "email_verified": true, "name": "Ana"}
+	if c, err := claim(); err != nil || c != (identity.Claim{Issuer: i.URL, Subject: "7", Email: "ana@example.com", Verified: true, Name: "Ana"}) {
+		t.Errorf("%+v %v", c, err)
+	}
+	i.info["email_verified"] = false
+	if c, err := claim(); err != nil || c.Verified {
+		t.Errorf("an address that nobody verified: %+v %v", c, err)
+	}
+	i.info["sub"] = "8"
+	if c, err := claim(); fault.KindOf(err) != fault.Invalid {
+		t.Errorf("somebody else: %+v %v", c, err)
+	}
+	i.info = nil
+	if c, err := claim(); fault.KindOf(err) != fault.Unavailable {
+		t.Errorf("no answer: %+v %v", c, err)
 	}
 }
