@@ -44,17 +44,17 @@ type accessDecision struct {
 func accessOps(n *node) []op.Op {
 	return []op.Op{
 		op.New(op.Row{
-			Name: "access", Group: groupLook, Summary: "explain who may see and do what, and why", Effect: op.Read, Since: "0.5.0",
+			Name: "access", Group: groupLook, Summary: "explain who may see and do what, and why", Effect: op.Read, Needs: op.Observe, Since: "0.5.0",
 			Detail: "Of a person it tells the roles, and for each app whether they may read and write, with the rules that say so and their places. " +
 				"Of an app it tells its access blocks in the order in which they decide, and the grants on it. It is what the gate itself asks.",
 			Examples: []op.Example{{Command: "access ana@example.com"}, {Command: "access notes"}, {Command: "access ana@example.com --action write --on app.notes/admin"}},
 			Exits:    map[int]string{6: "there is no such app"},
 		}, on(n, func(ctx context.Context, n *node, in accessIn) (accessOut, error) { return n.accessOf(ctx, in) })),
 		op.New(op.Row{
-			Name: "role list", Group: groupLook, Summary: "list roles and groups, who is in them and where they are declared", Effect: op.Read, Since: "0.5.0",
+			Name: "role list", Group: groupLook, Summary: "list roles and groups, who is in them and where they are declared", Effect: op.Read, Needs: op.Observe, Since: "0.5.0",
 		}, on(n, func(ctx context.Context, n *node, _ struct{}) (roleListOut, error) { return n.roles(ctx, "") })),
 		op.New(op.Row{
-			Name: "role show", Group: groupLook, Summary: "show a role: its members, what it grants and where that is declared", Effect: op.Read, Since: "0.5.0",
+			Name: "role show", Group: groupLook, Summary: "show a role: its members, what it grants and where that is declared", Effect: op.Read, Needs: op.Observe, Since: "0.5.0",
 			Exits: map[int]string{6: "there is no such role"},
 		}, on(n, func(ctx context.Context, n *node, in roleShowIn) (roleListOut, error) { return n.roles(ctx, in.Role) })),
 	}

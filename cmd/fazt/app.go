@@ -129,7 +129,7 @@ func (o appOpenOut) WriteText(w *op.Screen) error {
 func appOps(n *node) []op.Op {
 	return []op.Op{
 		op.New(op.Row{
-			Name: "app list", Group: groupLook, Summary: "list the apps of a node", Effect: op.Read, Since: "0.1.0",
+			Name: "app list", Group: groupLook, Summary: "list the apps of a node", Effect: op.Read, Needs: op.Observe, Since: "0.1.0",
 			Examples: []op.Example{{Command: "app list"}, {Command: "@prod app list --json", Note: "another node's, for a script"}},
 		}, on(n, func(ctx context.Context, n *node, _ noIn) (appListOut, error) {
 			apps, err := n.apps(ctx)
@@ -137,12 +137,12 @@ func appOps(n *node) []op.Op {
 			return appListOut{Apps: append([]appView{}, apps...)}, err
 		})),
 		op.New(op.Row{
-			Name: "app show", Group: groupLook, Summary: "show one app: addresses, content, place in git, releases", Effect: op.Read, Since: "0.1.0",
+			Name: "app show", Group: groupLook, Summary: "show one app: addresses, content, place in git, releases", Effect: op.Read, Needs: op.Observe, Since: "0.1.0",
 			Examples: []op.Example{{Command: "app show blog"}},
 			Exits:    map[int]string{6: "there is no such app"},
 		}, on(n, func(ctx context.Context, n *node, in appNameIn) (appShowOut, error) { return n.appShow(ctx, in.App) })),
 		op.New(op.Row{
-			Name: "app open", Group: groupLook, Summary: "print an app's address, and open it in a browser", Effect: op.Read, Since: "0.1.0",
+			Name: "app open", Group: groupLook, Summary: "print an app's address, and open it in a browser", Effect: op.Read, Needs: op.Observe, Since: "0.1.0",
 			Detail:   "The browser opens on a terminal only.",
 			Examples: []op.Example{{Command: "app open blog"}},
 			Exits:    map[int]string{6: "there is no such app"},

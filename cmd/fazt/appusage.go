@@ -99,7 +99,7 @@ func (o appUsageOut) WriteText(w *op.Screen) error {
 func usageOps(n *node) []op.Op {
 	return []op.Op{
 		op.New(op.Row{
-			Name: "app usage", Group: groupLook, Summary: "show what an app keeps and has sent, store by store", Effect: op.Read, Since: "0.4.0",
+			Name: "app usage", Group: groupLook, Summary: "show what an app keeps and has sent, store by store", Effect: op.Read, Needs: op.Observe, Since: "0.4.0",
 			Detail:   "It counts: about a second for a gigabyte. The sums alone are in app show.",
 			Examples: []op.Example{{Command: "app usage notes"}}, Exits: map[int]string{6: "there is no such app"},
 		}, on(n, func(ctx context.Context, n *node, in appUsageIn) (appUsageOut, error) { return n.appUsage(ctx, in.App) })),

@@ -128,7 +128,7 @@ func counted(entries uint64) string {
 func auditOps(n *node) []op.Op {
 	return []op.Op{
 		op.New(op.Row{
-			Name: "audit verify", Group: groupLook, Summary: "check that the journal is as it was written", Effect: op.Read, Since: "0.5.0",
+			Name: "audit verify", Group: groupLook, Summary: "check that the journal is as it was written", Effect: op.Read, Needs: op.Observe, Since: "0.5.0",
 			Detail: "Each entry has the hash of the one before. Who may write the file may write a whole new chain, or cut the end off: only a head that was kept elsewhere shows that. " +
 				"`fazt audit head` prints it, `fazt status --json` has it, and the node logs it every hour.",
 			Examples: []op.Example{{Command: "audit verify"}, {Command: "@prod audit verify --head 1234:5e884898da28047151d0e56f8dc6292773603d0d6aabbdd62a11ef721d1542d8"}},
@@ -137,7 +137,7 @@ func auditOps(n *node) []op.Op {
 			return n.auditVerify(ctx, in)
 		})),
 		op.New(op.Row{
-			Name: "audit head", Group: groupLook, Summary: "print the journal's newest hash, to keep elsewhere", Effect: op.Read, Since: "0.5.0",
+			Name: "audit head", Group: groupLook, Summary: "print the journal's newest hash, to keep elsewhere", Effect: op.Read, Needs: op.Observe, Since: "0.5.0",
 			Examples: []op.Example{{Command: "@prod audit head"}},
 		}, on(n, func(ctx context.Context, n *node, _ noIn) (headView, error) { return n.head(ctx) })),
 	}

@@ -152,7 +152,7 @@ func (o backupRemoveOut) WriteText(w *op.Screen) error { return w.Printf("%s is 
 func backupOps(n *node) []op.Op {
 	return []op.Op{
 		op.New(op.Row{
-			Name: "backup create", Group: groupData, Summary: "back up what an app keeps, and restore it as a test", Effect: op.Change, Since: "0.4.0",
+			Name: "backup create", Group: groupData, Summary: "back up what an app keeps, and restore it as a test", Effect: op.Change, Needs: op.DataWrite, Since: "0.4.0",
 			Detail: "Everything that was acknowledged before it began is in it; the app goes on meanwhile. It has keys, documents, tables, files and jobs, and the app's declaration, " +
 				"no values of secrets. It lies in the node's state folder: take it elsewhere with backup download.",
 			Examples: []op.Example{{Command: "backup create notes"}, {Command: "@prod backup create", Note: "every app that keeps data"}},
@@ -161,13 +161,13 @@ func backupOps(n *node) []op.Op {
 			return n.backupCreate(ctx, in.App)
 		})),
 		op.New(op.Row{
-			Name: "backup list", Group: groupData, Summary: "list backups, when each was last restored as a test, and data set aside", Effect: op.Read, Since: "0.4.0",
+			Name: "backup list", Group: groupData, Summary: "list backups, when each was last restored as a test, and data set aside", Effect: op.Read, Needs: op.DataRead, Since: "0.4.0",
 			Examples: []op.Example{{Command: "backup list"}, {Command: "backup list notes --json"}},
 		}, on(n, func(ctx context.Context, n *node, in backupListIn) (backupListOut, error) {
 			return n.backupList(in.App)
 		})),
 		op.New(op.Row{
-			Name: "backup verify", Group: groupData, Summary: "restore a backup as a test, and compare it with what it was", Effect: op.Change, Since: "0.4.0",
+			Name: "backup verify", Group: groupData, Summary: "restore a backup as a test, and compare it with what it was", Effect: op.Change, Needs: op.DataWrite, Since: "0.4.0",
 			Detail:   "It is restored into a folder of its own; the sums of all files, the structure of the database and its counts must be those that were written down.",
 			Examples: []op.Example{{Command: "backup verify notes/20261123T100000Z"}, {Command: "backup verify notes.fazt", Note: "a file here"}},
 			Exits:    map[int]string{3: "it is not whole", 6: "there is no such backup", 8: "the disk is too full"},
@@ -175,13 +175,13 @@ func backupOps(n *node) []op.Op {
 			return n.backupVerify(ctx, in)
 		})),
 		downloadOp(n, op.Row{
-			Name: "backup download", Group: groupData, Summary: "take a backup elsewhere", Effect: op.Read, Audited: true, Since: "0.4.0",
+			Name: "backup download", Group: groupData, Summary: "take a backup elsewhere", Effect: op.Read, Needs: op.DataRead, Audited: true, Since: "0.4.0",
 			Examples: []op.Example{{Command: "@prod backup download notes/20261123T100000Z -o notes.fazt"}}, Exits: map[int]string{6: "there is no such backup"},
 		}, func(_ context.Context, n *node, in backupDownloadIn, w io.Writer) error {
 			return n.backupDownload(in.Backup, w)
 		}),
 		op.New(op.Row{
-			Name: "backup remove", Group: groupData, Summary: "delete a backup", Effect: op.Destroy, Since: "0.4.0",
+			Name: "backup remove", Group: groupData, Summary: "delete a backup", Effect: op.Destroy, Needs: op.DataWrite, Since: "0.4.0",
 			Examples: []op.Example{{Command: "backup remove notes/20261123T100000Z --confirm notes/20261123T100000Z"}},
 			Exits:    map[int]string{5: "it is not confirmed", 6: "there is no such backup"},
 		}, on(n, func(_ context.Context, n *node, in backupRemoveIn) (backupRemoveOut, error) {

@@ -95,22 +95,22 @@ func (in blobDeleteIn) Spares() bool { return len(in.Keys) == 1 }
 func blobOps(n *node) []op.Op {
 	missing := map[int]string{6: "there is no such app, block or file"}
 	get := op.Row{
-		Name: "blob get", Group: groupData, Summary: "write a file of an app to standard output, or to a file here", Effect: op.Read, Audited: true, Since: "0.4.0",
+		Name: "blob get", Group: groupData, Summary: "write a file of an app to standard output, or to a file here", Effect: op.Read, Needs: op.DataRead, Audited: true, Since: "0.4.0",
 		Examples: []op.Example{{Command: "blob get notes avatars/ana.png -o ana.png"}}, Exits: missing,
 	}
 	return []op.Op{
 		op.New(op.Row{
-			Name: "blob list", Group: groupData, Summary: "list the files that an app keeps", Effect: op.Read, Audited: true, Since: "0.4.0",
+			Name: "blob list", Group: groupData, Summary: "list the files that an app keeps", Effect: op.Read, Needs: op.DataRead, Audited: true, Since: "0.4.0",
 			Examples: []op.Example{{Command: "blob list notes --prefix avatars/"}, {Command: "blob list notes --folders"}}, Exits: missing,
 		}, on(n, func(ctx context.Context, n *node, in blobListIn) (blobListOut, error) { return n.blobList(ctx, in) })),
 		downloadOp(n, get, func(ctx context.Context, n *node, in blobGetIn, w io.Writer) error { return n.blobGet(ctx, in, w) }),
 		op.New(op.Row{
-			Name: "blob put", Group: groupData, Summary: "keep a file for an app", Effect: op.Change, Since: "0.4.0",
+			Name: "blob put", Group: groupData, Summary: "keep a file for an app", Effect: op.Change, Needs: op.DataWrite, Since: "0.4.0",
 			Examples: []op.Example{{Command: "blob put notes avatars/ana.png ana.png"}},
 			Exits:    map[int]string{6: "there is no such app or block", 8: "it is over the quota"},
 		}, on(n, func(ctx context.Context, n *node, in blobPutIn) (blobPutOut, error) { return n.blobPut(ctx, in) })),
 		op.New(op.Row{
-			Name: "blob delete", Group: groupData, Summary: "delete files of an app", Effect: op.Destroy, Since: "0.4.0",
+			Name: "blob delete", Group: groupData, Summary: "delete files of an app", Effect: op.Destroy, Needs: op.DataWrite, Since: "0.4.0",
 			Detail:   "More than one are confirmed by the name of the app.",
 			Examples: []op.Example{{Command: "blob delete notes avatars/ana.png"}},
 			Exits:    map[int]string{5: "it is not confirmed", 6: "there is no such app or block"},

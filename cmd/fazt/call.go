@@ -77,7 +77,7 @@ const (
 func callOps(n *node) []op.Op {
 	return []op.Op{
 		op.New(op.Row{
-			Name: "function call", Group: groupData, Summary: "send a request to an app, past its limits and its gate", Effect: op.Change, Since: "0.4.0",
+			Name: "function call", Group: groupData, Summary: "send a request to an app, past its limits and its gate", Effect: op.Change, Needs: op.DataWrite, Since: "0.4.0",
 			Detail: "The app's code answers as it would answer a visitor, on the node and without a network between. An answer of 400 or more is an error here too, so that a script can tell.",
 			Examples: []op.Example{
 				{Command: "function call notes /api/items"},

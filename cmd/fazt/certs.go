@@ -81,13 +81,13 @@ func (o certRenewOut) WriteText(w *op.Screen) error {
 func certOps(n *node) []op.Op {
 	return []op.Op{
 		op.New(op.Row{
-			Name: "cert list", Group: groupLook, Summary: "list the certificates of a node's hosts", Effect: op.Read, Since: "0.3.0",
+			Name: "cert list", Group: groupLook, Summary: "list the certificates of a node's hosts", Effect: op.Read, Needs: op.Observe, Since: "0.3.0",
 			Examples: []op.Example{{Command: "cert list"}, {Command: "@prod cert list --json"}},
 		}, on(n, func(ctx context.Context, n *node, _ noIn) (certListOut, error) {
 			return certListOut{Mode: n.edge.TLSMode(), Certificates: append([]certView{}, n.certificates()...)}, nil
 		})),
 		op.New(op.Row{
-			Name: "cert renew", Group: groupChange, Summary: "have a host's certificate made anew now", Effect: op.Change, Since: "0.3.0",
+			Name: "cert renew", Group: groupChange, Summary: "have a host's certificate made anew now", Effect: op.Change, Needs: op.Deploy, Since: "0.3.0",
 			Detail:   "Certificates renew by themselves when a third of their life is left. This is for a key that may have been seen, or a CA that asks for it.",
 			Examples: []op.Example{{Command: "cert renew www.example.com"}},
 			Exits:    map[int]string{5: "tls is off", 6: "the node does not have that host", 7: "the CA does not answer"},

@@ -160,7 +160,7 @@ func (c *control) Close() error { return errors.Join(c.socket.Close(), c.tcp.Clo
 func (c *control) Addr() string { return c.tcp.Addr().String() }
 
 // controlMux is what a control listener answers.
-func (n *node) controlMux(access func(*http.Request) (string, error), log *slog.Logger) http.Handler {
+func (n *node) controlMux(access func(*http.Request) (op.Caller, error), log *slog.Logger) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/v1/", op.NewHandler(n.table, op.HandlerConfig{
 		Access:  access,
@@ -184,10 +184,14 @@ func (n *node) controlMux(access func(*http.Request) (string, error), log *slog.
 	return mux
 }
 
-// guarded lets those in who may call operations.
-func guarded(access func(*http.Request) (string, error), h http.Handler) http.Handler {
+// guarded lets those in who may look at the node.
+func guarded(access func(*http.Request) (op.Caller, error), h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if _, err := access(r); err != nil {
+		caller, err := access(r)
+		if err == nil && caller.May != nil {
+			err = caller.May(op.Observe)
+		}
+		if err != nil {
 			http.Error(w, err.Error(), fault.KindOf(err).Status())
 			return
 		}
@@ -217,25 +221,25 @@ func withPeerUID(ctx context.Context, c net.Conn) context.Context {
 
 // socketAccess names who the kernel says is at the other end. The socket's
 // mode already kept everybody else out.
-func socketAccess(r *http.Request) (string, error) {
+func socketAccess(r *http.Request) (op.Caller, error) {
 	uid, ok := r.Context().Value(uidKey{}).(uint32)
 	if !ok {
-		return "", fault.New(fault.Unauthenticated, "the socket does not say who is calling")
+		return op.Caller{}, fault.New(fault.Unauthenticated, "the socket does not say who is calling")
 	}
-	return "local:" + strconv.FormatUint(uint64(uid), 10), nil
+	return op.Caller{Actor: "local:" + strconv.FormatUint(uint64(uid), 10)}, nil
 }
 
 // tokenAccess lets the holder of the node's token in. Digests are compared, so
 // the time says nothing about the length either.
-func tokenAccess(token string) func(*http.Request) (string, error) {
+func tokenAccess(token string) func(*http.Request) (op.Caller, error) {
 	want := sha256.Sum256([]byte(token))
-	return func(r *http.Request) (string, error) {
+	return func(r *http.Request) (op.Caller, error) {
 		given, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 		got := sha256.Sum256([]byte(given))
 		if !ok || subtle.ConstantTimeCompare(got[:], want[:]) != 1 {
-			return "", fault.New(fault.Unauthenticated, "the token is missing or wrong").
+			return op.Caller{}, fault.New(fault.Unauthenticated, "the token is missing or wrong").
 				WithHint("the node keeps it in STATE/run/token; give it to: fazt peer add NAME URL --token-file FILE")
 		}
-		return "token:control", nil
+		return op.Caller{Actor: "token:control"}, nil
 	}
 }

@@ -95,11 +95,11 @@ func redRun(w *op.Screen, outcome string) string {
 func cronOps(n *node) []op.Op {
 	return []op.Op{
 		op.New(op.Row{
-			Name: "cron list", Group: groupData, Summary: "list the schedules of an app: when next, and how it went last", Effect: op.Read, Since: "0.4.0",
+			Name: "cron list", Group: groupData, Summary: "list the schedules of an app: when next, and how it went last", Effect: op.Read, Needs: op.DataRead, Since: "0.4.0",
 			Examples: []op.Example{{Command: "cron list notes"}}, Exits: map[int]string{6: "there is no such app, or it has no cron blocks"},
 		}, on(n, func(ctx context.Context, n *node, in jobsIn) (cronListOut, error) { return n.cronList(ctx, in.App) })),
 		op.New(op.Row{
-			Name: "cron run", Group: groupData, Summary: "run a schedule of an app now", Effect: op.Change, Since: "0.4.0",
+			Name: "cron run", Group: groupData, Summary: "run a schedule of an app now", Effect: op.Change, Needs: op.DataWrite, Since: "0.4.0",
 			Detail:   "Beside its own moments, which stay what they are.",
 			Examples: []op.Example{{Command: "cron run notes digest --wait"}},
 			Exits:    map[int]string{1: "with --wait: it failed", 5: "it is running", 6: "there is no such app or cron block"},

@@ -30,7 +30,7 @@ func (o diffOut) WriteText(w *op.Screen) error {
 
 func diffOps(n *node) []op.Op {
 	return []op.Op{op.New(op.Row{
-		Name: "diff", Group: groupLook, Summary: "compare commits, releases and what is served", Effect: op.Read, Since: "0.2.0",
+		Name: "diff", Group: groupLook, Summary: "compare commits, releases and what is served", Effect: op.Read, Needs: op.Observe, Since: "0.2.0",
 		Detail: "live is what the node serves, wanted what the newest commit it looked at asks for. " +
 			"Where a release is named, only its app is compared.",
 		Examples: []op.Example{{Command: "diff"}, {Command: "diff 3f9c2e1 live"}, {Command: "@prod diff d-117 d-118"}},

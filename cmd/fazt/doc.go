@@ -106,18 +106,18 @@ func docOps(n *node) []op.Op {
 	missing := map[int]string{6: "there is no such app, block or document"}
 	return []op.Op{
 		op.New(op.Row{
-			Name: "doc list", Group: groupData, Summary: "list the collections of an app's documents", Effect: op.Read, Since: "0.4.0",
+			Name: "doc list", Group: groupData, Summary: "list the collections of an app's documents", Effect: op.Read, Needs: op.DataRead, Since: "0.4.0",
 			Detail:   "They are counted: about a second for a gigabyte.",
 			Examples: []op.Example{{Command: "doc list notes"}}, Exits: missing,
 		}, on(n, func(ctx context.Context, n *node, in docListIn) (docListOut, error) { return n.docList(ctx, in.App) })),
 		op.New(op.Row{
-			Name: "doc find", Group: groupData, Summary: "find documents of an app", Effect: op.Read, Audited: true, Since: "0.4.0",
+			Name: "doc find", Group: groupData, Summary: "find documents of an app", Effect: op.Read, Needs: op.DataRead, Audited: true, Since: "0.4.0",
 			Detail:   "Unlike the app's own code it may look at every document, so mind a large collection without an index.",
 			Examples: []op.Example{{Command: "doc find notes page --filter '{\"tags\": \"draft\"}' --sort=-_updated"}, {Command: "@prod doc find notes page --user ana --json"}},
 			Exits:    map[int]string{3: "the filter cannot be read", 6: "there is no such app or block"},
 		}, on(n, func(ctx context.Context, n *node, in docFindIn) (docFindOut, error) { return n.docFind(ctx, in) })),
 		op.New(op.Row{
-			Name: "doc get", Group: groupData, Summary: "print one document of an app", Effect: op.Read, Audited: true, Since: "0.4.0",
+			Name: "doc get", Group: groupData, Summary: "print one document of an app", Effect: op.Read, Needs: op.DataRead, Audited: true, Since: "0.4.0",
 			Examples: []op.Example{{Command: "doc get notes page welcome"}}, Exits: missing,
 		}, on(n, func(ctx context.Context, n *node, in docGetIn) (docGetOut, error) { return n.docGet(ctx, in) })),
 	}

@@ -76,7 +76,7 @@ func (c check) line() string {
 
 func doctorOps(n *node) []op.Op {
 	return []op.Op{op.New(op.Row{
-		Name: "doctor", Group: groupLook, Summary: "look for what keeps visitors away, and say how to mend it", Effect: op.Read, Since: "0.3.0",
+		Name: "doctor", Group: groupLook, Summary: "look for what keeps visitors away, and say how to mend it", Effect: op.Read, Needs: op.Observe, Since: "0.3.0",
 		Detail: "Looks at the clock, the names of the hosts, the ports, the limits on open files, the certificates and the disk. " +
 			"It changes nothing, and asks nobody but the machine's own name server.",
 		Examples: []op.Example{{Command: "doctor"}, {Command: "@prod doctor --only dns --only certificates"}},

@@ -22,7 +22,7 @@ type domainIn struct {
 
 func domainOps(n *node) []op.Op {
 	return []op.Op{op.New(op.Row{
-		Name: "domain check", Group: groupLook, Summary: "find out whether a host can be served here", Effect: op.Read, Since: "0.3.0",
+		Name: "domain check", Group: groupLook, Summary: "find out whether a host can be served here", Effect: op.Read, Needs: op.Observe, Since: "0.3.0",
 		Detail: "Looks at the configuration, the name server, the way back to this node and the certificate. A host that no app has " +
 			"is looked up only: no connection is made to addresses that the configuration does not name.",
 		Examples: []op.Example{{Command: "domain check www.example.com"}},

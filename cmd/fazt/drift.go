@@ -59,7 +59,7 @@ func (o driftOut) WriteText(w *op.Screen) error {
 
 func driftOps(n *node) []op.Op {
 	return []op.Op{op.New(op.Row{
-		Name: "drift", Group: groupLook, Summary: "show where a node is not what its repository says", Effect: op.Read, Since: "0.2.0",
+		Name: "drift", Group: groupLook, Summary: "show where a node is not what its repository says", Effect: op.Read, Needs: op.Observe, Since: "0.2.0",
 		Detail: "What somebody holds back, what is stalled or unmanaged, a node that is not at its commit, what was applied by hand, and whether what is served is what was recorded. " +
 			"It changes nothing. --verify also reads every served file again.",
 		Examples: []op.Example{{Command: "drift"}, {Command: "@prod drift --verify --detailed-exitcode", Note: "for a nightly job"}},

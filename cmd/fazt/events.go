@@ -69,7 +69,7 @@ const eventsPage = 1000
 
 func eventOps(n *node) []op.Op {
 	row := op.Row{
-		Name: "events", Group: groupLook, Summary: "show what happened on a node, and who did it", Effect: op.Read, Since: "0.2.0",
+		Name: "events", Group: groupLook, Summary: "show what happened on a node, and who did it", Effect: op.Read, Needs: op.Observe, Since: "0.2.0",
 		Detail:   "The journal, oldest first: every pass that changed something or found something new, every command that changes something, and as `read` every one that shows what apps keep.",
 		Examples: []op.Example{{Command: "events --since 1h"}, {Command: "@prod events --follow --json", Note: "a line for each, as it happens"}},
 	}

@@ -68,14 +68,14 @@ func (o blockOut) WriteText(w *op.Screen) error {
 func exportOps(n *node) []op.Op {
 	return []op.Op{
 		op.New(op.Row{
-			Name: "export", Group: groupLook, Summary: "print what a node serves as configuration", Effect: op.Read, Since: "0.2.0",
+			Name: "export", Group: groupLook, Summary: "print what a node serves as configuration", Effect: op.Read, Needs: op.Observe, Since: "0.2.0",
 			Detail: "A plan of it on the same node is empty. An app that no block declares is left out, with a line on how to take it back; --only names one all the same. Variables, where and expressions are not in it: the node has only what came of them. " +
 				"The content folders are those of the repository.",
 			Examples: []op.Example{{Command: "export"}, {Command: "@prod export --only blog"}, {Command: "export -o recovered"}},
 			Exits:    map[int]string{6: "there is no such app"},
 		}, on(n, func(ctx context.Context, n *node, in exportIn) (exportOut, error) { return n.export(ctx, in.Only) })),
 		op.New(op.Row{
-			Name: "import", Group: groupLook, Summary: "print the block that takes an unmanaged or parked app back", Effect: op.Read, Since: "0.2.0",
+			Name: "import", Group: groupLook, Summary: "print the block that takes an unmanaged or parked app back", Effect: op.Read, Needs: op.Observe, Since: "0.2.0",
 			Detail:   "Add it to the configuration: the next plan says that the app is adopted.",
 			Examples: []op.Example{{Command: "import blog"}},
 			Exits:    map[int]string{6: "there is no such app, nor in the trash"},

@@ -149,14 +149,14 @@ func (d deploymentView) WriteText(w *op.Screen) error {
 func historyOps(n *node) []op.Op {
 	return []op.Op{
 		op.New(op.Row{
-			Name: "history", Group: groupLook, Summary: "list releases, newest first", Effect: op.Read, Since: "0.1.0",
+			Name: "history", Group: groupLook, Summary: "list releases, newest first", Effect: op.Read, Needs: op.Observe, Since: "0.1.0",
 			Examples: []op.Example{{Command: "history"}, {Command: "history --app blog --limit 5"}},
 		}, on(n, func(ctx context.Context, n *node, in historyIn) (historyOut, error) {
 			list, err := n.ground.Releases.Deployments(ctx, release.Filter{App: in.App, Failed: in.Failed, Limit: in.Limit})
 			return historyOut{Deployments: viewsOf(list)}, err
 		})),
 		op.New(op.Row{
-			Name: "history show", Group: groupLook, Summary: "show one release", Effect: op.Read, Since: "0.1.0",
+			Name: "history show", Group: groupLook, Summary: "show one release", Effect: op.Read, Needs: op.Observe, Since: "0.1.0",
 			Examples: []op.Example{{Command: "history show d-1"}},
 			Exits:    map[int]string{6: "there is no such release"},
 		}, on(n, func(ctx context.Context, n *node, in deployIn) (deploymentView, error) {

@@ -49,7 +49,7 @@ func (o holdOut) WriteText(w *op.Screen) error {
 func holdOps(n *node) []op.Op {
 	return []op.Op{
 		op.New(op.Row{
-			Name: "pause", Group: groupChange, Summary: "have a node, or one app, take nothing new", Effect: op.Change, Since: "0.2.0",
+			Name: "pause", Group: groupChange, Summary: "have a node, or one app, take nothing new", Effect: op.Change, Needs: op.Deploy, Since: "0.2.0",
 			Detail: "The node goes on serving what it serves, looks at its repository and says what it would do. " +
 				"It shows on every status until it is resumed, or the time is over. `fazt sync --once` is one pass in spite of it.",
 			Examples: []op.Example{{Command: "pause --reason 'the sale is on' --for 2h"}, {Command: "@prod pause --app blog --reason 'being looked into'"}},
@@ -58,12 +58,12 @@ func holdOps(n *node) []op.Op {
 			return n.hold(ctx, "pause", reconcile.Hold{Kind: reconcile.Paused, Reason: in.Reason, Until: n.until(in.For)}, in.App)
 		})),
 		op.New(op.Row{
-			Name: "resume", Group: groupChange, Summary: "end a pause, a pin or a rollback", Effect: op.Change, Since: "0.2.0",
+			Name: "resume", Group: groupChange, Summary: "end a pause, a pin or a rollback", Effect: op.Change, Needs: op.Deploy, Since: "0.2.0",
 			Examples: []op.Example{{Command: "resume"}, {Command: "@prod resume --app blog", Note: "take again what was rolled back"}},
 			Exits:    map[int]string{6: "there is no such app"},
 		}, on(n, func(ctx context.Context, n *node, in resumeIn) (holdOut, error) { return n.resume(ctx, in.App) })),
 		op.New(op.Row{
-			Name: "pin", Group: groupChange, Summary: "keep a node at one commit", Effect: op.Change, Since: "0.2.0",
+			Name: "pin", Group: groupChange, Summary: "keep a node at one commit", Effect: op.Change, Needs: op.Deploy, Since: "0.2.0",
 			Detail:   "The node moves to that commit and stays there, whatever is pushed, until `fazt resume`.",
 			Examples: []op.Example{{Command: "pin 3f9c2e1 --reason 'until the shop is mended'"}},
 			Exits:    map[int]string{5: "the node follows no repository", 6: "the node has never seen that commit"},
@@ -71,7 +71,7 @@ func holdOps(n *node) []op.Op {
 			return n.hold(ctx, "pin", reconcile.Hold{Kind: reconcile.Pinned, Revision: in.Rev, Reason: in.Reason, Until: n.until(in.For)}, "")
 		})),
 		op.New(op.Row{
-			Name: "approve", Group: groupChange, Summary: "let one commit pass a guard that refused it", Effect: op.Change, Since: "0.2.0",
+			Name: "approve", Group: groupChange, Summary: "let one commit pass a guard that refused it", Effect: op.Change, Needs: op.Admin, Since: "0.2.0",
 			Detail: "For a commit that removes many apps at once, that asks for many first certificates, or that does not descend from what is applied, as after a forced push. " +
 				"Waits a day for its commit at most, and is used once.",
 			Examples: []op.Example{{Command: "approve 3f9c2e1 --reason 'the old shops are gone'"}},

@@ -122,22 +122,22 @@ func queueOps(n *node) []op.Op {
 	missing := map[int]string{6: "there is no such app, or it has no queues"}
 	return []op.Op{
 		op.New(op.Row{
-			Name: "queue list", Group: groupData, Summary: "list the queues of an app, and what they hold", Effect: op.Read, Since: "0.4.0",
+			Name: "queue list", Group: groupData, Summary: "list the queues of an app, and what they hold", Effect: op.Read, Needs: op.DataRead, Since: "0.4.0",
 			Examples: []op.Example{{Command: "queue list notes"}}, Exits: missing,
 		}, on(n, func(ctx context.Context, n *node, in jobsIn) (queueListOut, error) { return n.queueList(ctx, in.App) })),
 		op.New(op.Row{
-			Name: "queue peek", Group: groupData, Summary: "look at the jobs of a queue, those that failed first of all", Effect: op.Read, Audited: true, Since: "0.4.0",
+			Name: "queue peek", Group: groupData, Summary: "look at the jobs of a queue, those that failed first of all", Effect: op.Read, Needs: op.DataRead, Audited: true, Since: "0.4.0",
 			Examples: []op.Example{{Command: "queue peek notes thumbnails"}, {Command: "queue peek notes thumbnails --only all --json"}}, Exits: missing,
 		}, on(n, func(ctx context.Context, n *node, in queuePeekIn) (queuePeekOut, error) { return n.queuePeek(ctx, in) })),
 		op.New(op.Row{
-			Name: "queue retry", Group: groupData, Summary: "have jobs delivered again that failed too often", Effect: op.Change, Since: "0.4.0",
+			Name: "queue retry", Group: groupData, Summary: "have jobs delivered again that failed too often", Effect: op.Change, Needs: op.DataWrite, Since: "0.4.0",
 			Detail:   "They get all their attempts anew. One whose key a living job has by now stays dead.",
 			Examples: []op.Example{{Command: "queue retry notes thumbnails"}, {Command: "queue retry notes thumbnails 17 18"}}, Exits: missing,
 		}, on(n, func(ctx context.Context, n *node, in queueJobsIn) (queueChangedOut, error) {
 			return n.queueChange(ctx, in, "retried", (*queue.Store).Retry)
 		})),
 		op.New(op.Row{
-			Name: "queue purge", Group: groupData, Summary: "delete jobs that failed too often", Effect: op.Destroy, Since: "0.4.0",
+			Name: "queue purge", Group: groupData, Summary: "delete jobs that failed too often", Effect: op.Destroy, Needs: op.DataWrite, Since: "0.4.0",
 			Detail:   "More than one are confirmed by the name of the app.",
 			Examples: []op.Example{{Command: "queue purge notes thumbnails --confirm notes"}, {Command: "queue purge notes thumbnails 17"}},
 			Exits:    map[int]string{5: "it is not confirmed", 6: "there is no such app, or it has no queues"},

@@ -107,20 +107,20 @@ func kvOps(n *node) []op.Op {
 	missing := map[int]string{6: "there is no such app, block or key"}
 	return []op.Op{
 		op.New(op.Row{
-			Name: "kv list", Group: groupData, Summary: "list the keys of an app", Effect: op.Read, Audited: true, Since: "0.4.0",
+			Name: "kv list", Group: groupData, Summary: "list the keys of an app", Effect: op.Read, Needs: op.DataRead, Audited: true, Since: "0.4.0",
 			Examples: []op.Example{{Command: "kv list notes --prefix session:"}, {Command: "@prod kv list notes --user ana"}}, Exits: missing,
 		}, on(n, func(ctx context.Context, n *node, in kvListIn) (kvListOut, error) { return n.kvList(ctx, in) })),
 		op.New(op.Row{
-			Name: "kv get", Group: groupData, Summary: "print what a key stands for", Effect: op.Read, Audited: true, Since: "0.4.0",
+			Name: "kv get", Group: groupData, Summary: "print what a key stands for", Effect: op.Read, Needs: op.DataRead, Audited: true, Since: "0.4.0",
 			Examples: []op.Example{{Command: "kv get notes motd"}}, Exits: missing,
 		}, on(n, func(ctx context.Context, n *node, in kvKeyIn) (kvGetOut, error) { return n.kvGet(ctx, in) })),
 		op.New(op.Row{
-			Name: "kv put", Group: groupData, Summary: "set a key of an app", Effect: op.Change, Since: "0.4.0",
+			Name: "kv put", Group: groupData, Summary: "set a key of an app", Effect: op.Change, Needs: op.DataWrite, Since: "0.4.0",
 			Detail:   "The app sees it at once. A value that is no text is kept as bytes.",
 			Examples: []op.Example{{Command: "kv put notes motd 'closed on monday' --ttl 24h"}, {Command: "kv put notes logo -", Note: "from standard input"}}, Exits: missing,
 		}, on(n, func(ctx context.Context, n *node, in kvPutIn) (kvPutOut, error) { return n.kvPut(ctx, in) })),
 		op.New(op.Row{
-			Name: "kv delete", Group: groupData, Summary: "delete keys of an app", Effect: op.Destroy, Since: "0.4.0",
+			Name: "kv delete", Group: groupData, Summary: "delete keys of an app", Effect: op.Destroy, Needs: op.DataWrite, Since: "0.4.0",
 			Detail:   "More than one are confirmed by the name of the app.",
 			Examples: []op.Example{{Command: "kv delete notes motd"}, {Command: "kv delete notes a b --confirm notes"}},
 			Exits:    map[int]string{5: "it is not confirmed", 6: "there is no such app or block"},

@@ -104,14 +104,14 @@ func plural(n int, noun string) string {
 func languageOps(log *slog.Logger) []op.Op {
 	return []op.Op{
 		op.New(op.Row{
-			Name: "validate", Group: groupWrite, Summary: "judge a configuration without a node", Effect: op.Read, Offline: true, Since: "0.1.0",
+			Name: "validate", Group: groupWrite, Summary: "judge a configuration without a node", Effect: op.Read, Needs: op.Plan, Offline: true, Since: "0.1.0",
 			Detail: "Evaluates every file of the folder and its content folders, bundles the code of apps that have some, and prints all " +
 				"findings at once. Nothing of that code is run. Without --node every app is judged, whichever node takes it.",
 			Examples: []op.Example{{Command: "validate"}, {Command: "validate --format github", Note: "annotates a pull request"}},
 			Exits:    map[int]string{3: "the configuration is invalid"},
 		}, func(ctx context.Context, in validateIn) (validateOut, error) { return validate(ctx, loader{log}, in) }),
 		op.New(op.Row{
-			Name: "fmt", Group: groupWrite, Summary: "bring configuration files into the one format", Effect: op.Read, Offline: true, Since: "0.1.0",
+			Name: "fmt", Group: groupWrite, Summary: "bring configuration files into the one format", Effect: op.Read, Needs: op.Plan, Offline: true, Since: "0.1.0",
 			Detail:   "Rewrites the files of the folder that differ. With --check nothing is written and the exit code tells.",
 			Examples: []op.Example{{Command: "fmt"}, {Command: "fmt --check", Note: "for continuous integration"}},
 			Exits:    map[int]string{1: "with --check: some file is not formatted", 3: "a file cannot be parsed"},

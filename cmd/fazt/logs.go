@@ -38,7 +38,7 @@ func (v logView) WriteText(w *op.Screen) error {
 
 func logOps(n *node) []op.Op {
 	row := op.Row{
-		Name: "app logs", Group: groupLook, Summary: "show what an app's code said, and what it failed of", Effect: op.Read, Since: "0.4.0",
+		Name: "app logs", Group: groupLook, Summary: "show what an app's code said, and what it failed of", Effect: op.Read, Needs: op.Observe, Since: "0.4.0",
 		Detail: "Oldest first. The word in brackets is the request's, as the answer of a failure carries it. About the last two megabytes of each app are kept.",
 		Examples: []op.Example{
 			{Command: "app logs notes --since 10m --level warn"},

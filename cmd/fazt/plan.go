@@ -51,7 +51,7 @@ func planOps(n *node, l loader) []op.Op {
 	}
 	return []op.Op{
 		op.New(op.Row{
-			Name: "plan", Group: groupChange, Summary: "show what applying a folder would change", Effect: op.Read, Offline: true, Since: "0.1.0",
+			Name: "plan", Group: groupChange, Summary: "show what applying a folder would change", Effect: op.Read, Needs: op.Plan, Offline: true, Since: "0.1.0",
 			Detail: "Compares the folder with what the node serves. Without a node it compares with an empty one. " +
 				"Equal inputs give equal plans, byte for byte, and the same plan id.",
 			Examples: []op.Example{
@@ -65,14 +65,14 @@ func planOps(n *node, l loader) []op.Op {
 			},
 		}, run),
 		op.New(op.Row{
-			Name: "plan save", Group: groupChange, Summary: "make a plan that is applied later, exactly as it is", Effect: op.Read, Since: "0.2.0",
+			Name: "plan save", Group: groupChange, Summary: "make a plan that is applied later, exactly as it is", Effect: op.Read, Needs: op.Plan, Since: "0.2.0",
 			Detail: "What `fazt plan --out FILE` writes. It is good for a day, once, on this node, as long as what it touches " +
 				"and the folder are as they were. It holds no secrets.",
 			Examples: []op.Example{{Command: "plan save examples/site"}},
 			Exits:    map[int]string{3: "the configuration is invalid"},
 		}, on(n, func(ctx context.Context, n *node, in evalIn) (savedOut, error) { return n.savePlan(ctx, in) })),
 		op.New(op.Row{
-			Name: "apply", Group: groupChange, Summary: "make a node serve a folder", Effect: op.Change, Since: "0.1.0",
+			Name: "apply", Group: groupChange, Summary: "make a node serve a folder", Effect: op.Change, Needs: op.Deploy, Since: "0.1.0",
 			Detail: "Shows the plan, asks, and applies exactly that plan. Off a terminal it needs --yes. " +
 				"A file that `fazt plan --out` wrote is applied as it is, or refused. A node that follows a repository refuses: push there and run `fazt sync --wait`.",
 			Examples: []op.Example{{Command: "apply examples/site --yes"}, {Command: "apply monday.plan --of examples/site", Note: "a plan that was kept"}},

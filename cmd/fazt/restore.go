@@ -62,7 +62,7 @@ func (o restoreOut) WriteText(w *op.Screen) error {
 func restoreOps(n *node) []op.Op {
 	return []op.Op{
 		op.New(op.Row{
-			Name: "restore", Group: groupData, Summary: "give an app the data of a backup, or put that beside it", Effect: op.Destroy, Since: "0.4.0",
+			Name: "restore", Group: groupData, Summary: "give an app the data of a backup, or put that beside it", Effect: op.Destroy, Needs: op.DataWrite, Since: "0.4.0",
 			Detail: "The backup is checked and unpacked first; then the app goes on with it between two requests. What the app kept until then is set aside for 30 days. " +
 				"A backup that is not whole changes nothing. With --as the backup becomes an app of its own, with the release it had, at NEW.<domain>; its schedules do not run, and jobs that waited lie still.",
 			Examples: []op.Example{

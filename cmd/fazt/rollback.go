@@ -71,7 +71,7 @@ func (o rollbackOut) WriteText(w *op.Screen) error {
 func rollbackOps(n *node) []op.Op {
 	return []op.Op{
 		op.New(op.Row{
-			Name: "rollback", Group: groupChange, Summary: "go back to an earlier release, at once", Effect: op.Change, Since: "0.2.0",
+			Name: "rollback", Group: groupChange, Summary: "go back to an earlier release, at once", Effect: op.Change, Needs: op.Deploy, Since: "0.2.0",
 			Detail: "The release is still there: neither git nor the network is asked. What is left behind is in quarantine: " +
 				"the node does not take it again, and follows by itself as soon as git asks for something else. " +
 				"Without a release and an app, everything that the newest generation changed goes back.",

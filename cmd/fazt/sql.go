@@ -60,7 +60,7 @@ type sqlOut struct {
 
 func sqlOps(n *node) []op.Op {
 	return []op.Op{op.New(op.Row{
-		Name: "sql", Group: groupData, Summary: "ask a database of the node, or change an app's", Effect: op.Destroy, Audited: true, Since: "0.5.0",
+		Name: "sql", Group: groupData, Summary: "ask a database of the node, or change an app's", Effect: op.Destroy, Needs: op.Admin, Audited: true, Since: "0.5.0",
 		Detail: "SQLite itself holds a query to reading, for 5 seconds and 10 MB at most, two at a time; columns that hold secrets are refused. What was asked is in the journal. " +
 			"--write runs statements on the tables of an app as the app's own code would; never on the node's record.",
 		Examples: []op.Example{

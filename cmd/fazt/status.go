@@ -281,11 +281,11 @@ func withCode(message, code string) string {
 func statusOps(n *node) []op.Op {
 	return []op.Op{
 		op.New(op.Row{
-			Name: "status", Group: groupLook, Summary: "show what a node serves and what is wrong", Effect: op.Read, Since: "0.1.0",
+			Name: "status", Group: groupLook, Summary: "show what a node serves and what is wrong", Effect: op.Read, Needs: op.Observe, Since: "0.1.0",
 			Examples: []op.Example{{Command: "status"}, {Command: "@prod status --json"}},
 		}, on(n, func(ctx context.Context, n *node, _ noIn) (statusOut, error) { return n.status(ctx) })),
 		op.New(op.Row{
-			Name: "sync", Group: groupChange, Summary: "have a node look at its repository now", Effect: op.Change, Since: "0.1.0",
+			Name: "sync", Group: groupChange, Summary: "have a node look at its repository now", Effect: op.Change, Needs: op.Deploy, Since: "0.1.0",
 			Detail:   "Returns when the node has taken the hint. With --wait it tells the fate of that commit, never of an earlier one.",
 			Examples: []op.Example{{Command: "sync"}, {Command: "@prod sync --wait --rev 3f9c2e1"}},
 			Exits: map[int]string{

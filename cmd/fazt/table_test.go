@@ -405,7 +405,7 @@ func (r *rig) fetch(t *testing.T, path string, v any) {
 
 // open is the node's table with its doors open.
 func (r *rig) open() http.Handler {
-	return r.controlMux(func(*http.Request) (string, error) { return "test", nil }, slog.New(slog.DiscardHandler))
+	return r.controlMux(func(*http.Request) (op.Caller, error) { return op.Caller{Actor: "test"}, nil }, slog.New(slog.DiscardHandler))
 }
 
 // Who may do what, row by row: a change of rights is a change of this file.

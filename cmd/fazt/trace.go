@@ -92,7 +92,7 @@ func (l *traceLink) write(row func(name, format string, args ...any), name strin
 
 func traceOps(n *node) []op.Op {
 	return []op.Op{op.New(op.Row{
-		Name: "trace", Group: groupLook, Summary: "trace an address to its release, commit, file, line and author", Effect: op.Read, Since: "0.2.0",
+		Name: "trace", Group: groupLook, Summary: "trace an address to its release, commit, file, line and author", Effect: op.Read, Needs: op.Observe, Since: "0.2.0",
 		Detail: "A URL is resolved as a visitor's browser would have it, redirects and fallbacks included. The commits behind a file " +
 			"are known where the node follows a repository.",
 		Examples: []op.Example{{Command: "trace https://blog.example.com/about"}, {Command: "@prod trace app.blog"}},

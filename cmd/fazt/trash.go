@@ -55,17 +55,17 @@ type purgeIn struct {
 func trashOps(n *node) []op.Op {
 	return []op.Op{
 		op.New(op.Row{
-			Name: "trash list", Group: groupLook, Summary: "list the apps that are parked, and until when", Effect: op.Read, Since: "0.2.0",
+			Name: "trash list", Group: groupLook, Summary: "list the apps that are parked, and until when", Effect: op.Read, Needs: op.Observe, Since: "0.2.0",
 			Examples: []op.Example{{Command: "trash list"}},
 		}, on(n, func(ctx context.Context, n *node, _ noIn) (trashOut, error) { return n.trash(ctx) })),
 		op.New(op.Row{
-			Name: "trash restore", Group: groupChange, Summary: "put a parked app back into service", Effect: op.Change, Since: "0.2.0",
+			Name: "trash restore", Group: groupChange, Summary: "put a parked app back into service", Effect: op.Change, Needs: op.Deploy, Since: "0.2.0",
 			Detail:   "It is served as it was and belongs to no block: it stays until one declares it, or somebody removes it from there.",
 			Examples: []op.Example{{Command: "trash restore blog"}},
 			Exits:    map[int]string{5: "another app has its host by now", 6: "it is not in the trash"},
 		}, on(n, func(ctx context.Context, n *node, in trashIn) (holdOut, error) { return n.restore(ctx, in.App) })),
 		op.New(op.Row{
-			Name: "trash purge", Group: groupChange, Summary: "delete a parked app and its releases for good", Effect: op.Destroy, Since: "0.2.0",
+			Name: "trash purge", Group: groupChange, Summary: "delete a parked app and its releases for good", Effect: op.Destroy, Needs: op.Admin, Since: "0.2.0",
 			Examples: []op.Example{{Command: "trash purge blog --confirm blog"}},
 			Exits:    map[int]string{5: "it is not confirmed", 6: "it is not in the trash"},
 		}, on(n, func(ctx context.Context, n *node, in purgeIn) (holdOut, error) { return n.purge(ctx, in.App) })),

@@ -44,7 +44,7 @@ func (o whyOut) WriteText(w *op.Screen) error {
 
 func whyOps(n *node) []op.Op {
 	return []op.Op{op.New(op.Row{
-		Name: "why", Group: groupLook, Summary: "explain why an app is as it is, and what to do", Effect: op.Read, Since: "0.2.0",
+		Name: "why", Group: groupLook, Summary: "explain why an app is as it is, and what to do", Effect: op.Read, Needs: op.Observe, Since: "0.2.0",
 		Detail:   "Follows the chain: the app's own faults, whom it waits for and why, who holds it, what is wrong with the node.",
 		Examples: []op.Example{{Command: "why blog"}, {Command: "@prod why app.site[\"docs\"]"}},
 		Exits:    map[int]string{6: "nobody knows such an app"},

@@ -99,7 +99,7 @@ type recursive struct {
 }
 
 func TestOpenAPI(t *testing.T) {
-	table := append(sample(nil), op.New[every, recursive](op.Row{Name: "tree show", Summary: "show", Effect: op.Read}, nil))
+	table := append(sample(nil), op.New[every, recursive](op.Row{Name: "tree show", Summary: "show", Effect: op.Read, Needs: op.Observe}, nil))
 	text, err := op.OpenAPI(table, "0.1.0")
 	if err != nil {
 		t.Fatal(err)
@@ -163,7 +163,7 @@ func TestBashCompletes(t *testing.T) {
 	if err != nil {
 		t.Skip("no bash here")
 	}
-	table := append(sample(nil), op.New[struct{}, struct{}](op.Row{Name: "app show", Summary: "show", Effect: op.Read}, nil))
+	table := append(sample(nil), op.New[struct{}, struct{}](op.Row{Name: "app show", Summary: "show", Effect: op.Read, Needs: op.Observe}, nil))
 	script, err := op.Completion(table, "bash", []string{"dev"})
 	if err != nil {
 		t.Fatal(err)

@@ -17,12 +17,10 @@ import (
 
 // HandlerConfig is what a handler is given to serve a table.
 type HandlerConfig struct {
-	// Access names who sends a request, "token:ci", or refuses with an
+	// Access names who sends a request and what they may, or refuses with an
 	// Unauthenticated fault. It is asked before anything of the body is read.
-	// Nil lets everybody in, as "".
-	Access func(r *http.Request) (actor string, err error)
-	// Allow refuses an actor a row with a Forbidden fault. Nil allows all.
-	Allow func(actor string, row Row) error
+	// Nil lets everybody in, as "", and allows everything.
+	Access func(r *http.Request) (Caller, error)
 	// Audit records what changes or destroys, and reads that are Audited. It is
 	// called before the answer ends.
 	Audit func(ctx context.Context, act Act)
@@ -100,7 +98,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if h.c.Version != "" {
 		w.Header().Set(headerVersion, h.c.Version)
 	}
-	actor, err := h.access(r)
+	caller, err := h.access(r)
 	if err != nil {
 		if fault.KindOf(err) == fault.Unauthenticated {
 			w.Header().Set("WWW-Authenticate", "Bearer")
@@ -111,7 +109,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	o := h.paths[r.URL.Path]
 	switch {
 	case o != nil:
-		h.serve(w, r, o, actor)
+		h.serve(w, r, o, caller)
 	case r.URL.Path == root:
 		h.page(w, r, h.listing())
 	case r.URL.Path == root+"openapi.json":
@@ -121,9 +119,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func (h *Handler) access(r *http.Request) (string, error) {
+func (h *Handler) access(r *http.Request) (Caller, error) {
 	if h.c.Access == nil {
-		return "", nil
+		return Caller{}, nil
 	}
 	return h.c.Access(r)
 }
@@ -178,7 +176,8 @@ func (h *Handler) method(w http.ResponseWriter, r *http.Request, allowed ...stri
 }
 
 // serve runs one operation for one request.
-func (h *Handler) serve(w http.ResponseWriter, r *http.Request, o *operation, actor string) {
+func (h *Handler) serve(w http.ResponseWriter, r *http.Request, o *operation, caller Caller) {
+	actor := caller.Actor
 	methods := []string{http.MethodPost}
 	if o.row.Effect == Read && !o.upload() {
 		methods = append(methods, http.MethodGet, http.MethodHead)
@@ -186,7 +185,7 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, o *operation, ac
 	if !h.method(w, r, methods...) {
 		return
 	}
-	if err := h.admit(r, o, actor); err != nil {
+	if err := h.admit(r, o, caller); err != nil {
 		h.audit(r.Context(), actor, o, reflect.Value{}, nil, err)
 		h.refuse(w, o, err)
 		return
@@ -217,18 +216,15 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, o *operation, ac
 }
 
 // admit refuses requests another site made a browser send, bodies that are not
-// what the operation takes, and actors who may not.
-func (h *Handler) admit(r *http.Request, o *operation, actor string) error {
+// what the operation takes, and callers who may not.
+func (h *Handler) admit(r *http.Request, o *operation, caller Caller) error {
 	if err := h.origin.Check(r); err != nil {
 		return fault.New(fault.Forbidden, "the request comes from another site: %w", err)
 	}
 	if err := o.acceptable(r); err != nil {
 		return err
 	}
-	if h.c.Allow == nil {
-		return nil
-	}
-	return h.c.Allow(actor, o.row)
+	return caller.may(o.row)
 }
 
 // acceptable checks the kind of body. A form is only for operations that take

@@ -205,17 +205,16 @@ func (u untouched) Read([]byte) (int, error) {
 
 func TestStrangersAreTurnedAwayBeforeTheirBodyIsRead(t *testing.T) {
 	h := op.NewHandler(sample(nil), op.HandlerConfig{
-		Access: func(r *http.Request) (string, error) {
+		Access: func(r *http.Request) (op.Caller, error) {
 			if r.Header.Get("Authorization") == "" {
-				return "", fault.New(fault.Unauthenticated, "no token")
+				return op.Caller{}, fault.New(fault.Unauthenticated, "no token")
 			}
-			return "token:ci", nil
-		},
-		Allow: func(actor string, row op.Row) error {
-			if row.Effect != op.Read {
-				return fault.New(fault.Forbidden, "%s may only read", actor)
-			}
-			return nil
+			return op.Caller{Actor: "token:ci", May: func(p op.Permission) error {
+				if p != op.Observe {
+					return fault.New(fault.Forbidden, "the token is not for %s", p)
+				}
+				return nil
+			}}, nil
 		},
 	})
 	for _, path := range []string{"/v1/app/list", "/v1/apply", "/v1/nothing", "/v1/"} {
@@ -256,7 +255,7 @@ func TestAuditSeesWhatChanges(t *testing.T) {
 		op.New(op.Row{Name: "app peek", Summary: "look", Effect: op.Read, Audited: true},
 			func(_ context.Context, in moveIn) (codeOut, error) { return codeOut{}, nil }))
 	h := op.NewHandler(table, op.HandlerConfig{
-		Access: func(*http.Request) (string, error) { return "local:1000", nil },
+		Access: func(*http.Request) (op.Caller, error) { return op.Caller{Actor: "local:1000"}, nil },
 		Audit: func(_ context.Context, a op.Act) {
 			got = append(got, fmt.Sprintf("%s %s %v %q %q %d %v", a.Actor, a.Row.Name, a.Read, a.Target, a.Note, a.Exit, a.Err))
 		},
@@ -393,7 +392,8 @@ func TestCutStreamIsAnError(t *testing.T) {
 }
 
 func TestRefusedStreamStillEndsWithAResult(t *testing.T) {
-	h := op.NewHandler(sample(nil), op.HandlerConfig{Allow: func(string, op.Row) error { return fault.New(fault.Forbidden, "no") }})
+	no := func(op.Permission) error { return fault.New(fault.Forbidden, "no") }
+	h := op.NewHandler(sample(nil), op.HandlerConfig{Access: func(*http.Request) (op.Caller, error) { return op.Caller{May: no}, nil }})
 	o := find(t, sample(nil), "app", "logs")
 	exit, stdout, _ := render(t, &op.Client{HTTP: op.Pipe(h)}, op.Call{Op: o, In: logsIn{}, Globals: op.Globals{JSON: true}})
 	const want = `{"type":"version","schema":"1.0"}` + "\n" +
@@ -438,6 +438,21 @@ func TestVerbsOfTheMachineAreServedOnlyHere(t *testing.T) {
 	for want, table := range map[int]op.Table{404: table, 200: table.Here()} {
 		if r := post(t, op.NewHandler(table, op.HandlerConfig{}), "/v1/dev", `{}`); r.StatusCode != want {
 			t.Errorf("%d, want %d", r.StatusCode, want)
+		}
+	}
+}
+
+// A row that was added without a permission is closed to all who may not everything.
+func TestARowWithoutAPermissionIsClosed(t *testing.T) {
+	rows := op.Table{
+		op.New(op.Row{Name: "new", Summary: "new", Effect: op.Read}, func(context.Context, struct{}) (struct{}, error) { return struct{}{}, nil }),
+		op.New(op.Row{Name: "words", Summary: "words", Effect: op.Read, Offline: true}, func(context.Context, struct{}) (struct{}, error) { return struct{}{}, nil }),
+	}
+	all := func(op.Permission) error { return nil }
+	h := op.NewHandler(rows, op.HandlerConfig{Access: func(*http.Request) (op.Caller, error) { return op.Caller{May: all}, nil }})
+	for path, want := range map[string]int{"/v1/new": http.StatusForbidden, "/v1/words": http.StatusOK} {
+		if got := do(h, httptest.NewRequest(http.MethodGet, path, nil)); got.StatusCode != want {
+			t.Errorf("%s: %d instead of %d", path, got.StatusCode, want)
 		}
 	}
 }

@@ -62,7 +62,7 @@ func anyEvery(t *rapid.T) every {
 // What is called is what runs, for every value of every kind of field.
 func TestInputsArriveAsTheyLeft(t *testing.T) {
 	var got every
-	o := op.New(op.Row{Name: "x", Summary: "x", Effect: op.Read}, func(_ context.Context, in every) (struct{}, error) {
+	o := op.New(op.Row{Name: "x", Summary: "x", Effect: op.Read, Needs: op.Observe}, func(_ context.Context, in every) (struct{}, error) {
 		got = in
 		return struct{}{}, nil
 	})
@@ -149,7 +149,7 @@ func FuzzParse(f *testing.F) {
 // A request costs about as much as its input; the ceiling is what was measured on
 // the day it was written and a little more.
 func TestDecodingAllocatesLittle(t *testing.T) {
-	o := op.New(op.Row{Name: "x", Summary: "x", Effect: op.Read}, func(context.Context, every) (struct{}, error) { return struct{}{}, nil })
+	o := op.New(op.Row{Name: "x", Summary: "x", Effect: op.Read, Needs: op.Observe}, func(context.Context, every) (struct{}, error) { return struct{}{}, nil })
 	h := op.NewHandler(op.Table{o}, op.HandlerConfig{})
 	body := []byte(`{"text":"a","int":3,"wait":"3s","list":["a","b"],"vars":{"a":"b"},"must":"m"}`)
 	w := &nowhere{header: http.Header{}}

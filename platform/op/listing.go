@@ -18,6 +18,7 @@ type Entry struct {
 	Detail   string            `json:"detail,omitempty"`
 	Group    string            `json:"group,omitempty"`
 	Effect   Effect            `json:"effect"`
+	Needs    Permission        `json:"needs,omitempty"`
 	Offline  bool              `json:"offline,omitempty"`
 	Local    bool              `json:"local,omitempty"`
 	Stream   bool              `json:"stream,omitempty"`
@@ -57,7 +58,7 @@ func (o *operation) entry() Entry {
 	r := o.row
 	e := Entry{
 		Name: r.Name, Path: pathOf(r.Name), Usage: o.usageLine(), Summary: r.Summary, Detail: r.Detail, Group: r.Group,
-		Effect: r.Effect, Offline: r.Offline, Local: r.Local, Stream: o.stream, Since: r.Since, Examples: r.Examples,
+		Effect: r.Effect, Needs: r.Needs, Offline: r.Offline, Local: r.Local, Stream: o.stream, Since: r.Since, Examples: r.Examples,
 	}
 	if r.Local {
 		e.Path = ""

@@ -22,6 +22,8 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+
+	"github.com/fazt-sh/fazt/platform/fault"
 )
 
 // Effect is what an operation does to its node. It decides the HTTP methods, the
@@ -35,6 +37,27 @@ const (
 	Destroy Effect = "destroy" // takes something away; audited, asks for the object's name
 )
 
+// Permission is what a caller must be allowed to run an operation: a scope of a
+// token, an action that a grant gives on the node.
+type Permission string
+
+// The permissions. None holds another: who may deploy may not read what apps keep.
+const (
+	Observe   Permission = "observe"    // look at the node, its apps and its journal
+	Plan      Permission = "plan"       // judge a configuration against the node
+	Deploy    Permission = "deploy"     // change what the node serves
+	DataRead  Permission = "data:read"  // read what apps keep
+	DataWrite Permission = "data:write" // change what apps keep, and run their code
+	People    Permission = "people"     // see and change people, sessions and tokens
+	Secrets   Permission = "secrets"    // change sealed values
+	Admin     Permission = "admin"      // what passes a guard, cannot be undone, or reads the node's own tables
+)
+
+// Permissions returns all of them.
+func Permissions() []Permission {
+	return []Permission{Observe, Plan, Deploy, DataRead, DataWrite, People, Secrets, Admin}
+}
+
 // Row is what a person writes about an operation.
 type Row struct {
 	Name     string         // the words of the command: "app list"
@@ -42,6 +65,7 @@ type Row struct {
 	Detail   string         // paragraphs for help and reference; may be empty
 	Group    string         // heading in the help of the whole table; empty groups by the first word
 	Effect   Effect         // Read, Change or Destroy
+	Needs    Permission     // what its caller must be allowed; empty only where no node is needed
 	Audited  bool           // of a Read: it shows what apps keep, and is recorded too
 	Offline  bool           // may run without a node, in the process of the command
 	Local    bool           // a verb of this machine: takes no @peer, is in no API; see Table.Here
@@ -233,6 +257,27 @@ type Act struct {
 	Note   string // of a Noter
 	Exit   int    // the answer's code where there is no error
 	Err    error
+}
+
+// Caller is who sends a request.
+type Caller struct {
+	Actor string // for the record: "local:1000", "person:7f3a"
+	// May refuses what the caller must not do, with a Forbidden fault that names the
+	// permission. Nil is somebody who may do everything.
+	May func(Permission) error
+}
+
+// may refuses a row. One that names no permission is for those who may everything,
+// unless it needs no node.
+func (c Caller) may(r Row) error {
+	switch {
+	case c.May == nil || r.Needs == "" && r.Offline:
+		return nil
+	case r.Needs == "":
+		return fault.New(fault.Forbidden, "%q names no permission, so nobody is given it", r.Name)
+	default:
+		return c.May(r.Needs)
+	}
 }
 
 type actorKey struct{}

@@ -39,7 +39,9 @@ func TestCheckNamesWhatIsWrong(t *testing.T) {
 		A []string `arg:"" help:"x"`
 		B string   `arg:"" help:"x"`
 	}
-	row := func(name string) op.Row { return op.Row{Name: name, Summary: "do it", Effect: op.Read} }
+	row := func(name string) op.Row {
+		return op.Row{Name: name, Summary: "do it", Effect: op.Read, Needs: op.Observe}
+	}
 	for _, tc := range []struct {
 		name, want string
 		op         op.Op
@@ -55,10 +57,12 @@ func TestCheckNamesWhatIsWrong(t *testing.T) {
 		{"twice", "there twice", op.New[struct{}, int](row("code"), nil)},
 		{"summary", "full stop", op.New[struct{}, int](op.Row{Name: "x", Summary: "Do it.", Effect: op.Read}, nil)},
 		{"long", "72", op.New[struct{}, int](op.Row{Name: "x", Summary: strings.Repeat("a", 73), Effect: op.Read}, nil)},
+		{"no permission", "needs a permission", op.New[struct{}, int](op.Row{Name: "x", Summary: "do it", Effect: op.Read}, nil)},
+		{"unknown permission", "no permission", op.New[struct{}, int](op.Row{Name: "x", Summary: "do it", Effect: op.Read, Needs: "root"}, nil)},
 		{"effect", "effect is", op.New[struct{}, int](op.Row{Name: "x", Summary: "do it"}, nil)},
 		{"destroy", "Confirm", op.New[struct{}, int](op.Row{Name: "x", Summary: "do it", Effect: op.Destroy}, nil)},
-		{"example", "example", op.New[struct{}, int](op.Row{Name: "x", Summary: "do it", Effect: op.Read, Examples: []op.Example{{Command: "x y"}}}, nil)},
-		{"foreign example", "not of this", op.New[struct{}, int](op.Row{Name: "x", Summary: "do it", Effect: op.Read, Examples: []op.Example{{Command: "code"}}}, nil)},
+		{"example", "example", op.New[struct{}, int](op.Row{Name: "x", Summary: "do it", Effect: op.Read, Needs: op.Observe, Examples: []op.Example{{Command: "x y"}}}, nil)},
+		{"foreign example", "not of this", op.New[struct{}, int](op.Row{Name: "x", Summary: "do it", Effect: op.Read, Needs: op.Observe, Examples: []op.Example{{Command: "code"}}}, nil)},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			err := append(sample(nil), tc.op).Check()

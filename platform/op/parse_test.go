@@ -103,7 +103,7 @@ func TestRowsTimeoutStandsBeforeTheGlobalOne(t *testing.T) {
 	type in struct {
 		Timeout time.Duration `default:"5m" help:"how long to wait"`
 	}
-	table := append(sample(nil), op.New[in, int](op.Row{Name: "sync", Summary: "sync", Effect: op.Change}, nil))
+	table := append(sample(nil), op.New[in, int](op.Row{Name: "sync", Summary: "sync", Effect: op.Change, Needs: op.Observe}, nil))
 	if err := table.Check(); err != nil {
 		t.Fatal(err)
 	}
@@ -129,7 +129,7 @@ func TestEmbeddedInputsAreFlattened(t *testing.T) {
 		Where
 		Deep bool `help:"all of it" negatable:"" default:"true"`
 	}
-	table := op.Table{op.New[open, int](op.Row{Name: "look", Summary: "look", Effect: op.Read}, nil)}
+	table := op.Table{op.New[open, int](op.Row{Name: "look", Summary: "look", Effect: op.Read, Needs: op.Observe}, nil)}
 	if err := table.Check(); err != nil {
 		t.Fatal(err)
 	}

@@ -19,9 +19,9 @@ func Reference(t Table) []byte {
 		d := f.describe()
 		fmt.Fprintf(&b, "| `%s` | %s |\n", escapeCell(flagWord(d)), escapeCell(d.Help+defaultText(d)))
 	}
-	b.WriteString("\n## All operations\n\n| command | effect | API |\n|---|---|---|\n")
+	b.WriteString("\n## All operations\n\n| command | effect | permission | API |\n|---|---|---|---|\n")
 	for _, e := range l.Operations {
-		fmt.Fprintf(&b, "| [`%s`](#%s) | %s | %s |\n", e.Name, strings.ReplaceAll(e.Name, " ", "-"), effectWord(e), apiWord(e))
+		fmt.Fprintf(&b, "| [`%s`](#%s) | %s | %s | %s |\n", e.Name, strings.ReplaceAll(e.Name, " ", "-"), effectWord(e), e.Needs, apiWord(e))
 	}
 	for _, e := range l.Operations {
 		referenceEntry(&b, e)
@@ -103,6 +103,9 @@ func referenceEntry(b *strings.Builder, e Entry) {
 	fmt.Fprintf(b, "```\n%s\n```\n", e.Usage)
 	if e.Path != "" {
 		fmt.Fprintf(b, "\nAPI: %s. Effect: %s.", apiWord(e), effectWord(e))
+		if e.Needs != "" {
+			fmt.Fprintf(b, " Needs the permission `%s`.", e.Needs)
+		}
 	} else {
 		b.WriteString("\nRuns on this machine; it has no API.")
 	}

@@ -100,21 +100,21 @@ func (r rolledBack) Unwrap() error { return r.error }
 // nil.
 func sample(next <-chan struct{}) op.Table {
 	return op.Table{
-		op.New(op.Row{Name: "app list", Summary: "list the apps", Effect: op.Read, Since: "0.1.0",
+		op.New(op.Row{Name: "app list", Summary: "list the apps", Effect: op.Read, Needs: op.Observe, Since: "0.1.0",
 			Examples: []op.Example{{Command: "app list --limit 5 --var a=b", Note: "the first five"}, {Command: `@prod app list 'my app'`}},
 			Exits:    map[int]string{2: "there are changes"}},
 			func(ctx context.Context, in listIn) (listOut, error) {
 				return listOut{Actor: op.ActorFrom(ctx), In: in}, nil
 			}),
-		op.New(op.Row{Name: "app remove", Summary: "take an app away", Effect: op.Destroy, Since: "0.1.0",
+		op.New(op.Row{Name: "app remove", Summary: "take an app away", Effect: op.Destroy, Needs: op.Deploy, Since: "0.1.0",
 			Detail: "The app's data is parked for 30 days.\n\n  fazt import ADDR brings it back"},
 			func(_ context.Context, in removeIn) (struct{}, error) { return struct{}{}, nil }),
-		op.NewStream(op.Row{Name: "app logs", Summary: "follow what apps say", Effect: op.Read},
+		op.NewStream(op.Row{Name: "app logs", Summary: "follow what apps say", Effect: op.Read, Needs: op.Observe},
 			func(ctx context.Context, in logsIn, emit func(logLine) error) error { return logs(ctx, in, emit, next) }),
-		op.New(op.Row{Name: "apply", Summary: "apply a folder", Effect: op.Change}, apply),
+		op.New(op.Row{Name: "apply", Summary: "apply a folder", Effect: op.Change, Needs: op.Deploy}, apply),
 		op.New(op.Row{Name: "code", Summary: "end with a code", Effect: op.Read, Offline: true},
 			func(_ context.Context, in codeIn) (codeOut, error) { return codeOut(in), nil }),
-		op.New(op.Row{Name: "fail", Summary: "fail in some way", Effect: op.Change}, fail),
+		op.New(op.Row{Name: "fail", Summary: "fail in some way", Effect: op.Change, Needs: op.Observe}, fail),
 		op.New[struct{}, struct{}](op.Row{Name: "serve", Summary: "run the node", Effect: op.Change, Local: true}, nil),
 	}
 }

@@ -27,7 +27,8 @@ func (t Table) Find(words ...string) (Op, bool) {
 // Check reports every row that breaks a rule of the table, joined: names unique
 // and of lower-case words, summaries short, lower case and without a full stop,
 // inputs made of documented fields of known types, one meaning of a flag's value
-// in all rows, examples that parse, and a confirmed object where one is destroyed.
+// in all rows, examples that parse, a permission where a node is asked, and a
+// confirmed object where one is destroyed.
 func (t Table) Check() error {
 	var errs []error
 	seen := map[string]bool{}
@@ -71,6 +72,12 @@ func (o *operation) check() []error {
 	}
 	if o.row.Effect == Destroy && !o.row.Local && (o.confirm() == nil || o.object() == nil) {
 		fail("what destroys has a text field that names the object, and a text field Confirm")
+	}
+	switch known := slices.Contains(Permissions(), o.row.Needs); {
+	case o.row.Needs == "" && !o.row.Local && !o.row.Offline:
+		fail("who asks a node for something needs a permission: say which in Needs")
+	case o.row.Needs != "" && !known:
+		fail("there is no permission %q", o.row.Needs)
 	}
 	for code := range o.row.Exits {
 		if code < 0 || code > 255 {

@@ -29,7 +29,7 @@ type anyTree struct {
 
 // looking serves one operation that hands its folder to look.
 func looking(look func(op.Tree) error, c op.HandlerConfig) (http.Handler, op.Op) {
-	o := op.New(op.Row{Name: "look", Summary: "look", Effect: op.Read},
+	o := op.New(op.Row{Name: "look", Summary: "look", Effect: op.Read, Needs: op.Observe},
 		func(_ context.Context, in anyTree) (struct{}, error) { return struct{}{}, look(in.Dir) })
 	return op.NewHandler(op.Table{o}, c), o
 }
