@@ -203,7 +203,11 @@ func TestDamagedAccount(t *testing.T) {
 			t.Fatalf("%v %v", files, err)
 		}
 		errIf(t, os.Truncate(files[0], 40))
-		if err := n.Renew(t.Context(), "a.account.test"); err != nil {
+		err = n.Renew(t.Context(), "a.account.test")
+		if err != nil && strings.Contains(err.Error(), "serverInternal") { // pebble does not know yet which order a certificate came from
+			err = n.Renew(t.Context(), "a.account.test")
+		}
+		if err != nil {
 			t.Errorf("%s: %v", ext, err)
 		}
 	}
