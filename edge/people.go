@@ -1,14 +1,12 @@
 package edge
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"net/http"
 	"slices"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/fazt-sh/fazt/edge/gate"
 	"github.com/fazt-sh/fazt/edge/gate/provider"
@@ -39,7 +37,8 @@ func newPeople(policy *gate.Policy, rules *access.Rules) *people {
 	return &people{policy: policy, rules: rules, nobody: rules.View(access.Who{}), views: map[string]*access.View{}}
 }
 
-// view is what somebody may do.
+// view is what somebody may do. Where roles are given at each sign-in, in development,
+// it is not remembered.
 func (p *people) view(who *identity.Person, roles func(email string) []string) *access.View {
 	p.mu.RLock()
 	v := p.views[who.ID]
@@ -50,6 +49,7 @@ func (p *people) view(who *identity.Person, roles func(email string) []string) *
 	w := access.Who{Email: who.Email, SignedIn: true}
 	if roles != nil {
 		w.Roles = roles(who.Email)
+		return p.rules.View(w)
 	}
 	v = p.rules.View(w)
 	p.mu.Lock()
@@ -192,29 +192,28 @@ func (s *Server) addConsole(n *snapshot) {
 // readPeople makes what the snapshot says of people of the objects it serves: an app
 // that stays on its last good release keeps the gate of that.
 func (p *passing) readPeople() {
-	n := p.next
-	rules := access.Compile(n.objects)
-	policy := p.server.policy(n.objects, p.secrets, rules)
-	policy.Passkeys = !loginOf(n.objects).NoPasskeys
-	n.mail = p.server.mailOf(n.objects, p.secrets)
-	if how := loginOf(n.objects).Email; n.mail != nil && how != spec.LoginOff {
-		policy.Mail, policy.Link, policy.Code = p.server.config.Mail, how != spec.LoginCode, how != spec.LoginLink
+	n, s := p.next, p.server
+	rules, login := access.Compile(n.objects), loginOf(n.objects)
+	n.mail = s.mailOf(n.objects, p.secrets)
+	policy := s.policy(n.objects, p.secrets, rules, login)
+	if n.mail != nil && login.Email != spec.LoginOff {
+		policy.Mail, policy.Link, policy.Code = s.config.Mail, login.Email != spec.LoginCode, login.Email != spec.LoginLink
 	}
 	n.people = newPeople(policy, rules)
-	if roles := loginOf(n.objects).SecondFactor; len(roles) > 0 {
-		known, given := n.people, p.server.config.Roles
-		known.policy.Factor = func(who *identity.Person) bool { return known.view(who, given).HasRole(roles) }
+	if known := n.people; len(login.SecondFactor) > 0 {
+		policy.Factor = func(who *identity.Person) bool { return known.view(who, s.config.Roles).HasRole(login.SecondFactor) }
 	}
 }
 
-// loginOf is the login block, the zero value where there is none.
-func loginOf(objects []spec.Object) (declared spec.Login) {
+// loginOf is the login block with the values that hold.
+func loginOf(objects []spec.Object) spec.Login {
+	var declared spec.Login
 	for i := range objects {
 		if objects[i].Kind == spec.KindLogin && json.Unmarshal(objects[i].Spec, &declared) == nil {
 			break
 		}
 	}
-	return declared
+	return declared.Filled()
 }
 
 // mailOf is how mail is sent, nil where it is not.
@@ -233,15 +232,14 @@ func (s *Server) mailOf(objects []spec.Object, secrets map[string]spec.Object) *
 		s.log.Warn("no mail is sent", "component", "edge", "object", objects[i].Addr, "error", err)
 		return nil
 	}
-	return &mail.Config{From: declared.From, SMTP: declared.SMTP, User: declared.User, Password: password.Reveal, Daily: cmp.Or(declared.Daily, spec.DefaultMailDaily)}
+	return &mail.Config{From: declared.From, SMTP: declared.SMTP, User: declared.User, Password: password.Reveal, Daily: declared.Filled().Daily}
 }
 
 // policy is what objects say of signing in.
-func (s *Server) policy(objects []spec.Object, secrets map[string]spec.Object, rules *access.Rules) *gate.Policy {
-	p := &gate.Policy{Console: spec.ConsoleHost(objects), Idle: idleDefault, Absolute: absoluteDefault}
+func (s *Server) policy(objects []spec.Object, secrets map[string]spec.Object, rules *access.Rules, login spec.Login) *gate.Policy {
+	p := &gate.Policy{Console: spec.ConsoleHost(objects), Idle: millis(login.IdleMS), Absolute: millis(login.AbsoluteMS), Passkeys: !login.NoPasskeys,
+		Signup: signupOf(login.Signup, rules), Ways: slices.Clone(s.config.Ways)}
 	open := opener{identity: s.config.Secrets, secrets: secrets}
-	declared := loginOf(objects)
-	p.Idle, p.Absolute = orElse(millis(declared.IdleMS), p.Idle), orElse(millis(declared.AbsoluteMS), p.Absolute)
 	for i := range objects {
 		o := &objects[i]
 		if o.Kind != spec.KindOAuth {
@@ -254,12 +252,8 @@ func (s *Server) policy(objects []spec.Object, secrets map[string]spec.Object, r
 		}
 		p.Ways = append(p.Ways, way)
 	}
-	p.Signup = signupOf(declared.Signup, rules)
-	if len(s.config.Ways) > 0 {
-		p.Ways = append(slices.Clone(s.config.Ways), p.Ways...)
-	}
 	if s.config.Dev && p.Console == "" {
-		p.Console = consoleName + "." + devDomain
+		p.Console = devConsole
 	}
 	return p
 }
@@ -268,7 +262,7 @@ func (s *Server) policy(objects []spec.Object, secrets map[string]spec.Object, r
 // may; an address that nobody proved names nobody.
 func signupOf(who string, rules *access.Rules) func(ctx context.Context, email string) bool {
 	return func(_ context.Context, email string) bool {
-		if who == "" || who == spec.SignupAnyone {
+		if who == spec.SignupAnyone {
 			return true
 		}
 		if email == "" {
@@ -279,22 +273,9 @@ func signupOf(who string, rules *access.Rules) func(ctx context.Context, email s
 	}
 }
 
-// consoleName is how the console's host begins where none is declared.
-const consoleName = "fazt"
-
-// How long somebody stays signed in, where nothing else is declared (OWASP ASVS
-// 5.0, 7.3).
-const (
-	idleDefault     = 12 * time.Hour
-	absoluteDefault = 7 * 24 * time.Hour
-)
-
-func orElse(d, other time.Duration) time.Duration {
-	if d > 0 {
-		return d
-	}
-	return other
-}
+// devConsole is where people sign in in development, also where nothing is said of
+// them.
+const devConsole = "fazt." + devDomain
 
 // wayOf is a declared provider as the gate needs it.
 func wayOf(o *spec.Object, open opener) (gate.Way, error) {
@@ -306,12 +287,7 @@ func wayOf(o *spec.Object, open opener) (gate.Way, error) {
 	if err != nil {
 		return gate.Way{}, err
 	}
-	return gate.Way{Name: o.Name, Label: labelOf(o.Name, declared.Label), Domains: declared.AllowDomains,
+	return gate.Way{Name: o.Name, Label: declared.Filled().Label, Domains: declared.AllowDomains,
 		Provider: provider.New(provider.Config{Name: declared.Provider, Issuer: declared.Issuer, ClientID: declared.ClientID, Secret: secret.Reveal,
 			Tenant: declared.Tenant, Scopes: declared.Scopes})}, nil
-}
-
-func labelOf(name, label string) string {
-	known := map[string]string{"google": "Google", "github": "GitHub", "microsoft": "Microsoft"}
-	return cmp.Or(label, known[name], name)
 }

@@ -234,3 +234,18 @@ func TestPathsOfTheGate(t *testing.T) {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
 }
+
+// TestRolesOfDevelopmentHoldAtOnce is for a developer who signs in again as somebody
+// who may less.
+func TestRolesOfDevelopmentHoldAtOnce(t *testing.T) {
+	roles := []string{"editor"}
+	g := newGuarded(t, "a@x.test")
+	g.bench = newBench(t, edge.Config{Gate: gate.New(gate.Config{People: g.people}), Roles: func(string) []string { return roles }})
+	g.publish("r1", g.app("one", "r1", spec.App{Access: []spec.Access{{Allow: []string{"role:editor"}}}}, pagesOfOne), object(spec.KindRole, "role.editor", spec.Role{}))
+	for _, want := range []int{200, 403} {
+		if w := g.as("a@x.test", "GET", "/"); w.Code != want {
+			t.Errorf("as %v: %d", roles, w.Code)
+		}
+		roles = nil
+	}
+}

@@ -83,8 +83,11 @@ func (g *Gate) arrive(p *Policy, w http.ResponseWriter, r *http.Request, v Visit
 		return err
 	}
 	token, s, err := g.config.People.Begin(r.Context(), identity.New{Person: t.Person, Parent: t.Session, Audience: v.Host, Agent: agent(r), Address: v.address(), Idle: p.Idle, Absolute: p.Absolute})
+	if fault.KindOf(err) == fault.Unauthenticated {
+		return errJourney // signed out meanwhile
+	}
 	if err != nil {
-		return errJourney
+		return err
 	}
 	setCookie(w, v.Secure, appCookie, token, s.Ends.Sub(g.config.Now()))
 	redirect(w, t.To)

@@ -41,7 +41,7 @@ func (g *Gate) console(p *Policy, w http.ResponseWriter, r *http.Request, v Visi
 	case "POST /auth/logout":
 		return g.leave(w, r, v, consoleCookie)
 	case "POST /auth/session/end":
-		return g.endSession(w, r, v)
+		return g.endSession(p, w, r, v)
 	case "POST /auth/mail":
 		return g.sendCode(p, w, r, v)
 	case "POST /auth/code":
@@ -181,9 +181,9 @@ func outcome(err error) string {
 
 // account is the page about oneself: where one is signed in.
 func (g *Gate) account(p *Policy, w http.ResponseWriter, r *http.Request, v Visit) error {
-	s := g.session(r, v, consoleCookie)
+	s := g.whole(p, r, v, consoleCookie)
 	if s == nil {
-		redirect(w, Prefix+"login")
+		redirect(w, Prefix+"login") // that asks for what is missing
 		return nil
 	}
 	list, err := g.config.People.Sessions(r.Context(), s.Person.ID)
@@ -231,8 +231,8 @@ func browserOf(agent string) string {
 }
 
 // endSession ends one of the person's own sessions.
-func (g *Gate) endSession(w http.ResponseWriter, r *http.Request, v Visit) error {
-	s := g.session(r, v, consoleCookie)
+func (g *Gate) endSession(p *Policy, w http.ResponseWriter, r *http.Request, v Visit) error {
+	s := g.whole(p, r, v, consoleCookie)
 	if s == nil {
 		return errUnknown
 	}

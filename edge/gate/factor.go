@@ -16,8 +16,16 @@ const byTOTP = "totp"
 
 // wants tells whether somebody must give a second factor and has not.
 func (p *Policy) wants(s *identity.Session) bool {
-	return p.Factor != nil && p.Factor(s.Person) && !slices.Contains(s.Factors, byTOTP) && !slices.Contains(s.Factors, byPasskey)
+	return p.Factor != nil && p.Factor(s.Person) && !twice(s)
 }
+
+// twice tells whether a session was opened by two factors.
+func twice(s *identity.Session) bool {
+	return slices.Contains(s.Factors, byTOTP) || slices.Contains(s.Factors, byPasskey)
+}
+
+// keyed tells whether somebody has a passkey that may be used.
+func (p *Policy) keyed(has identity.Factors) bool { return p.Passkeys && has.Passkeys > 0 }
 
 // askFactor is the page between the two factors. Who has none yet sets one up.
 func (g *Gate) askFactor(p *Policy, w http.ResponseWriter, r *http.Request, v Visit) error {
@@ -34,8 +42,8 @@ func (g *Gate) askFactor(p *Policy, w http.ResponseWriter, r *http.Request, v Vi
 	if err != nil {
 		return err
 	}
-	data := map[string]any{"Title": "Second step", "Journey": sealed, "Has": has.TOTP}
-	if !has.TOTP {
+	data := map[string]any{"Title": "Second step", "Journey": sealed, "Has": has.TOTP, "Passkeys": p.keyed(has)}
+	if !has.TOTP && !p.keyed(has) {
 		if err := g.addKey(data, r, s, v); err != nil {
 			return err
 		}
@@ -76,24 +84,29 @@ func (g *Gate) takeFactor(p *Policy, w http.ResponseWriter, r *http.Request, v V
 	if err != nil {
 		return err
 	}
-	return g.raise(p, w, r, v, s)
-}
-
-// raise has a session count as one of two factors.
-func (g *Gate) raise(p *Policy, w http.ResponseWriter, r *http.Request, v Visit, s *identity.Session) error {
-	if err := g.config.People.Forgive(r.Context(), "factor:"+s.Person.ID); err != nil {
-		return err
-	}
-	token, raised, err := g.config.People.Rotate(r.Context(), s.ID, byTOTP)
+	raised, err := g.raise(w, r, v, s)
 	if err != nil {
 		return err
 	}
+	return g.proceed(p, w, r, v, r.PostFormValue("a"), raised)
+}
+
+// raise has a session count as one of two factors.
+func (g *Gate) raise(w http.ResponseWriter, r *http.Request, v Visit, s *identity.Session) (*identity.Session, error) {
+	if err := g.config.People.Forgive(r.Context(), "factor:"+s.Person.ID); err != nil {
+		return nil, err
+	}
+	token, raised, err := g.config.People.Rotate(r.Context(), s.ID, byTOTP)
+	if err != nil {
+		return nil, err
+	}
 	setCookie(w, v.Secure, consoleCookie, token, raised.Ends.Sub(g.config.Now()))
-	return g.proceed(p, w, r, v, r.PostFormValue("a"), &raised)
+	return &raised, nil
 }
 
 // newFactor takes the first code of a new device, and shows the codes for when it
-// is lost. Who has a device already changes it by that.
+// is lost. Who has given a second factor changes the device by that; who has one and
+// has not given it does not get around it.
 func (g *Gate) newFactor(p *Policy, w http.ResponseWriter, r *http.Request, v Visit) error {
 	s := g.session(r, v, consoleCookie)
 	if s == nil {
@@ -106,7 +119,7 @@ func (g *Gate) newFactor(p *Policy, w http.ResponseWriter, r *http.Request, v Vi
 	switch {
 	case err != nil:
 		return err
-	case has.TOTP && !slices.Contains(s.Factors, byTOTP):
+	case (has.TOTP || p.keyed(has)) && !twice(s):
 		return fault.New(fault.Forbidden, "there is a device already").WithHint("sign in with it first")
 	}
 	if err := g.config.People.ConfirmTOTP(r.Context(), s.Person.ID, strings.TrimSpace(r.PostFormValue("code"))); err != nil {
@@ -116,11 +129,9 @@ func (g *Gate) newFactor(p *Policy, w http.ResponseWriter, r *http.Request, v Vi
 	if err != nil {
 		return err
 	}
-	token, raised, err := g.config.People.Rotate(r.Context(), s.ID, byTOTP)
-	if err != nil {
+	if _, err := g.raise(w, r, v, s); err != nil {
 		return err
 	}
-	setCookie(w, v.Secure, consoleCookie, token, raised.Ends.Sub(g.config.Now()))
 	g.config.Note(r.Context(), Event{Actor: "person:" + s.Person.ID, Action: "second factor added", Target: byTOTP, Outcome: "ok", Address: v.address()})
 	return g.page(w, r, http.StatusOK, "recovery", map[string]any{"Title": "Keep these codes", "Codes": codes, "Next": Prefix + "login?a=" + r.PostFormValue("a")})
 }

@@ -204,3 +204,40 @@ func TestSecondFactor(t *testing.T) {
 		t.Errorf("ends at %s: %s", at, body)
 	}
 }
+
+// TestHalfASession is what somebody has who gave one factor of two: the way to the
+// other, and nothing by which they could give it to themselves.
+func TestHalfASession(t *testing.T) {
+	w := newWorld(t)
+	w.policy.Passkeys = true
+	w.policy.Factor = func(*identity.Person) bool { return true }
+	b := w.browser()
+	_, body := b.signIn("https://" + notesHost + "/x")
+	if !strings.Contains(body, "Set up a second step") {
+		t.Fatal(body)
+	}
+	if resp, body := b.get("https://" + consoleHost + "/"); resp.Request.URL.Path != "/auth/factor" || strings.Contains(body, "Where you are signed in") {
+		t.Errorf("the account is at %s: %s", resp.Request.URL, body)
+	}
+	for _, path := range []string{"/auth/passkey/new", "/auth/passkey/add", "/auth/passkey/remove", "/auth/session/end"} {
+		if resp, body := b.do("POST", "https://"+consoleHost+path, url.Values{"id": {"AAAA"}}); resp.StatusCode != 401 {
+			t.Errorf("%s: %d %s", path, resp.StatusCode, body)
+		}
+	}
+
+	// Who has a passkey gives that, and does not set up something else instead.
+	ana, err := w.people.Person(t.Context(), "ana@example.com")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.people.AddPasskey(t.Context(), identity.Passkey{ID: []byte{1}, Person: ana.ID, Name: "key", Data: []byte("{}")}); err != nil {
+		t.Fatal(err)
+	}
+	_, body = w.browser().signIn("https://" + notesHost + "/x")
+	if strings.Contains(body, "authenticator") || strings.Contains(body, `name="code"`) || !strings.Contains(body, `data-step="use"`) {
+		t.Error(body)
+	}
+	if resp, body := b.do("POST", "https://"+consoleHost+"/auth/factor/new", url.Values{"code": {"000000"}}); resp.StatusCode != 403 {
+		t.Errorf("%d %s", resp.StatusCode, body)
+	}
+}

@@ -150,7 +150,13 @@ func (v Visit) origin(host string, r *http.Request) string {
 // the policy asks for it. Of a session that the gate knows already it costs no
 // allocation and no query.
 func (g *Gate) Session(p *Policy, r *http.Request, v Visit) *identity.Session {
-	if s := g.session(r, v, appCookie); s != nil && !p.wants(s) {
+	return g.whole(p, r, v, appCookie)
+}
+
+// whole is a session that lacks no second factor. Without one nobody gets further
+// than to give it: what an account has would give it for them.
+func (g *Gate) whole(p *Policy, r *http.Request, v Visit, name cookieName) *identity.Session {
+	if s := g.session(r, v, name); s != nil && !p.wants(s) {
 		return s
 	}
 	return nil

@@ -19,7 +19,7 @@ var sources embed.FS
 func parsePages() map[string]*template.Template {
 	made := map[string]*template.Template{}
 	for _, name := range []string{"depart", "welcome", "onward", "account", "trouble", "plain", "code", "link", "factor", "recovery", "forbidden"} {
-		made[name] = template.Must(template.ParseFS(sources, "page/frame.html", "page/"+name+".html"))
+		made[name] = template.Must(template.ParseFS(sources, "page/frame.html", "page/key.html", "page/"+name+".html"))
 	}
 	return made
 }

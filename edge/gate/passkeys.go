@@ -56,11 +56,11 @@ func (g *Gate) passkeys(p *Policy, w http.ResponseWriter, r *http.Request, v Vis
 	case "use":
 		return g.useKey(p, w, r, v, host)
 	case "new":
-		return g.offerKey(w, r, v, host)
+		return g.offerKey(p, w, r, v, host)
 	case "add":
-		return g.addPasskey(w, r, v, host)
+		return g.addPasskey(p, w, r, v, host)
 	case "remove":
-		return g.removeKey(w, r, v)
+		return g.removeKey(p, w, r, v)
 	}
 	return errNothing
 }
@@ -114,8 +114,8 @@ func (g *Gate) useKey(p *Policy, w http.ResponseWriter, r *http.Request, v Visit
 }
 
 // offerKey begins the making of a key for somebody who is signed in.
-func (g *Gate) offerKey(w http.ResponseWriter, r *http.Request, v Visit, host *passkey.Host) error {
-	s := g.session(r, v, consoleCookie)
+func (g *Gate) offerKey(p *Policy, w http.ResponseWriter, r *http.Request, v Visit, host *passkey.Host) error {
+	s := g.whole(p, r, v, consoleCookie)
 	if s == nil {
 		return errUnknown
 	}
@@ -131,8 +131,8 @@ func (g *Gate) offerKey(w http.ResponseWriter, r *http.Request, v Visit, host *p
 }
 
 // addPasskey keeps the key that was made.
-func (g *Gate) addPasskey(w http.ResponseWriter, r *http.Request, v Visit, host *passkey.Host) error {
-	s := g.session(r, v, consoleCookie)
+func (g *Gate) addPasskey(p *Policy, w http.ResponseWriter, r *http.Request, v Visit, host *passkey.Host) error {
+	s := g.whole(p, r, v, consoleCookie)
 	if s == nil {
 		return errUnknown
 	}
@@ -160,8 +160,8 @@ func (g *Gate) addPasskey(w http.ResponseWriter, r *http.Request, v Visit, host 
 }
 
 // removeKey takes one of the person's own away.
-func (g *Gate) removeKey(w http.ResponseWriter, r *http.Request, v Visit) error {
-	s := g.session(r, v, consoleCookie)
+func (g *Gate) removeKey(p *Policy, w http.ResponseWriter, r *http.Request, v Visit) error {
+	s := g.whole(p, r, v, consoleCookie)
 	if s == nil {
 		return errUnknown
 	}
