@@ -146,7 +146,7 @@ func (s *Server) pass(x *exchange, r *http.Request) (done bool, err error) {
 	if before == nil || strings.HasPrefix(path, prefixAuth) || strings.HasPrefix(path, prefixFazt) {
 		return false, nil // signed addresses are a right of their own
 	}
-	write := r.Method != http.MethodGet && r.Method != http.MethodHead && r.Method != http.MethodOptions
+	write := writes(r.Method)
 	if known.nobody.Pass(before, path, write, x.start) {
 		return false, nil
 	}
@@ -162,6 +162,11 @@ func (s *Server) pass(x *exchange, r *http.Request) (done bool, err error) {
 	default:
 		return true, s.config.Gate.Refuse(known.policy, x, r, x.visit(r))
 	}
+}
+
+// writes tells whether a request may change something (RFC 9110, 9.2.1).
+func writes(method string) bool {
+	return method != http.MethodGet && method != http.MethodHead && method != http.MethodOptions
 }
 
 // signIn answers below /auth/ on the host of an app.

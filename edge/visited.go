@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"io"
-	"net/http"
 	"net/url"
 	"slices"
 	"strings"
@@ -64,9 +63,8 @@ func (v visited) admit(known *people, view *access.View, q script.Request) error
 	if err != nil || strings.HasPrefix(path, prefixFazt) {
 		return err
 	}
-	write := q.Method != http.MethodGet && q.Method != http.MethodHead && q.Method != http.MethodOptions
 	switch now := time.Now(); {
-	case view.Pass(gate, path, write, now):
+	case view.Pass(gate, path, writes(q.Method), now):
 		return nil
 	case view == known.nobody:
 		return errStranger

@@ -138,14 +138,13 @@ func (g *Gate) tell(p *Policy, w http.ResponseWriter, r *http.Request, v Visit) 
 	return json.NewEncoder(w).Encode(answer)
 }
 
-// agent is a browser's name for itself, as it is listed with a session.
+// agent is a browser's name for itself, as it is listed with a session; how long it
+// may be is for who keeps it.
 func agent(r *http.Request) string {
-	const most = 200
-	name := strings.ToValidUTF8(strings.Map(func(c rune) rune {
+	return strings.Map(func(c rune) rune {
 		if c < 0x20 || c == 0x7f {
 			return -1
 		}
 		return c
-	}, r.UserAgent()), "")
-	return name[:min(len(name), most)]
+	}, r.UserAgent())
 }

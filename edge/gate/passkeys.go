@@ -150,7 +150,7 @@ func (g *Gate) addPasskey(p *Policy, w http.ResponseWriter, r *http.Request, v V
 	}
 	name := strings.TrimSpace(said.Name)
 	if name == "" || len(name) > 60 || strings.ContainsFunc(name, unfit) {
-		name = agent(r)[:min(len(agent(r)), 60)]
+		name = browserOf(agent(r))
 	}
 	if err := g.config.People.AddPasskey(r.Context(), identity.Passkey{ID: key.ID, Person: s.Person.ID, Name: name, Data: key.Data, Counter: key.Counter}); err != nil {
 		return err

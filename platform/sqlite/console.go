@@ -186,7 +186,7 @@ func (c *Console) fill(a *Answer, rows *sql.Rows, most int) error {
 		}
 		for i, v := range row {
 			row[i] = plain(v)
-			size += weight(row[i])
+			size += Weight(row[i])
 		}
 		switch {
 		case most > 0 && len(a.Rows) == most:
@@ -216,8 +216,8 @@ func plain(v any) any {
 	return v
 }
 
-// weight is what a value costs in memory, about.
-func weight(v any) int {
+// Weight is what a value of a row costs in memory, about.
+func Weight(v any) int {
 	switch v := v.(type) {
 	case string:
 		return len(v) + 16

@@ -89,7 +89,7 @@ func (r *Result) fill(rows *sql.Rows, types []*sql.ColumnType, most int) error {
 		}
 		for i, v := range row {
 			row[i] = value(v, types[i])
-			size += sizeOf(row[i])
+			size += sqlite.Weight(row[i])
 		}
 		if len(r.Rows) == maxRows || size > maxAnswer {
 			return tooLarge()
@@ -126,20 +126,10 @@ func value(v any, t *sql.ColumnType) any {
 	return v
 }
 
-func sizeOf(v any) int {
-	switch v := v.(type) {
-	case string:
-		return len(v) + 16
-	case []byte:
-		return len(v) + 24
-	}
-	return 16
-}
-
 func (r Result) size() (n int) {
 	for _, row := range r.Rows {
 		for _, v := range row {
-			n += sizeOf(v)
+			n += sqlite.Weight(v)
 		}
 	}
 	return n
