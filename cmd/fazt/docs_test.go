@@ -179,6 +179,9 @@ func errorsPage() string {
 
 // Every block is of a kind that something checks, or says why not.
 func TestBlocks(t *testing.T) {
+	if testing.Short() {
+		t.Skip("too slow under the race detector: make test runs it")
+	}
 	all, skipped := everything(), 0
 	for _, p := range book(t) {
 		for _, b := range p.blocks(t) {
