@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"go/ast"
 	"go/parser"
@@ -248,6 +249,22 @@ func TestPackageNames(t *testing.T) {
 	for _, p := range house(t) {
 		if slices.Contains([]string{"util", "utils", "common", "helper", "helpers", "types", "misc", "shared"}, filepath.Base(p.Dir)) {
 			t.Errorf("%s: name a package for what it is", p.name())
+		}
+	}
+}
+
+// A file is read in one sitting. What outgrows that has a second subject.
+func TestFilesAreShort(t *testing.T) {
+	const most = 400
+	for _, p := range house(t) {
+		for _, f := range p.GoFiles {
+			src, err := os.ReadFile(filepath.Join(p.Dir, f))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if lines := bytes.Count(src, []byte("\n")); lines > most {
+				t.Errorf("%s/%s has %d lines, and at most %d: find its second subject", p.name(), f, lines, most)
+			}
 		}
 	}
 }
