@@ -205,8 +205,16 @@ func (p *passing) readPeople() {
 		policy.Mail, policy.Link, policy.Code = s.config.Mail, login.Email != spec.LoginCode, login.Email != spec.LoginLink
 	}
 	n.people = newPeople(policy, rules)
+	policy.May = n.people.may(s)
 	if known := n.people; len(login.SecondFactor) > 0 {
 		policy.Factor = func(who *identity.Person) bool { return known.view(who, s.config.Roles).HasRole(login.SecondFactor) }
+	}
+}
+
+// may tells whether somebody may do something on the node.
+func (p *people) may(s *Server) func(who *identity.Person, action string) bool {
+	return func(who *identity.Person, action string) bool {
+		return p.view(who, s.config.Roles).Can(action, access.Node, s.config.Now())
 	}
 }
 

@@ -7,17 +7,27 @@ import (
 	"github.com/fazt-sh/fazt/edge/gate"
 	"github.com/fazt-sh/fazt/edge/gate/mock"
 	"github.com/fazt-sh/fazt/platform/journal"
+	"github.com/fazt-sh/fazt/platform/op"
 	"github.com/fazt-sh/fazt/platform/sqlite"
 	"github.com/fazt-sh/fazt/spec"
 )
 
 // gate is what signs people in at this node.
 func (n *node) gate() *gate.Gate {
-	c := gate.Config{People: n.ground.People, Log: n.cfg.log, Now: n.ground.Clock.Now, Plain: n.cfg.dev, Note: n.noteSignIn}
+	c := gate.Config{People: n.ground.People, Log: n.cfg.log, Now: n.ground.Clock.Now, Plain: n.cfg.dev, Note: n.noteSignIn, Scopes: scopesOfDevices()}
 	if n.cfg.signIn != nil {
 		c.Page = n.cfg.signIn.Page
 	}
 	return gate.New(c)
+}
+
+// scopesOfDevices are what programs may ask for by a code: all permissions.
+func scopesOfDevices() map[string]string {
+	scopes := map[string]string{}
+	for _, p := range op.Permissions() {
+		scopes[string(p)] = p.Means()
+	}
+	return scopes
 }
 
 // noteSignIn journals what people did at the gate. It must not keep them waiting for

@@ -56,6 +56,14 @@ func (g *Gate) console(p *Policy, w http.ResponseWriter, r *http.Request, v Visi
 		return g.takeFactor(p, w, r, v)
 	case "POST /auth/factor/new":
 		return g.newFactor(p, w, r, v)
+	case "POST /auth/device":
+		return g.startDevice(w, r, v)
+	case "POST /auth/device/token":
+		return g.pollDevice(w, r)
+	case "GET /auth/device":
+		return g.showDevice(p, w, r, v)
+	case "POST /auth/device/answer":
+		return g.answerDevice(p, w, r, v)
 	}
 	if way, ok := strings.CutPrefix(r.URL.Path, "/auth/start/"); ok && r.Method == http.MethodGet {
 		return g.toProvider(p, w, r, v, way)

@@ -46,6 +46,9 @@ type Config struct {
 	// Page answers paths of the console host that the gate does not know, if it
 	// does: pages of the development provider.
 	Page func(g *Gate, w http.ResponseWriter, r *http.Request) (known bool, err error)
+	// Scopes are what programs may ask to be let in for, with what each lets them do.
+	// Without any, none is let in.
+	Scopes map[string]string
 	// Note is told of each sign-in, sign-out and refusal, for the record.
 	Note func(ctx context.Context, e Event)
 }
@@ -92,6 +95,8 @@ type Policy struct {
 	Absolute time.Duration
 	// Factor tells whether somebody must give a second factor; nil: nobody.
 	Factor func(who *identity.Person) bool
+	// May tells whether somebody may do on the node what a scope is for; nil: nobody.
+	May    func(who *identity.Person, scope string) bool
 	Signup func(ctx context.Context, email string) bool // whether a stranger with a verified address may come in; empty: without one
 }
 

@@ -54,7 +54,7 @@ func newWorld(t *testing.T) *world {
 	w := &world{t: t, now: time.Date(2026, 11, 27, 9, 0, 0, 0, time.UTC)}
 	w.people = openPeople(t, db, w.time)
 	w.vouch = identity.Claim{Issuer: "https://id.test", Subject: "7", Email: "ana@example.com", Verified: true, Name: "Ana"}
-	w.gate = gate.New(gate.Config{People: w.people, Now: w.time, Note: func(_ context.Context, e gate.Event) {
+	w.gate = gate.New(gate.Config{People: w.people, Now: w.time, Scopes: map[string]string{"plan": "judge a change", "deploy": "change the node"}, Note: func(_ context.Context, e gate.Event) {
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		w.events = append(w.events, e)

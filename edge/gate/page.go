@@ -18,7 +18,7 @@ var sources embed.FS
 // parsePages reads the pages; they are a part of the program, so none can be wrong.
 func parsePages() map[string]*template.Template {
 	made := map[string]*template.Template{}
-	for _, name := range []string{"depart", "welcome", "onward", "account", "trouble", "plain", "code", "link", "factor", "recovery", "forbidden"} {
+	for _, name := range []string{"depart", "welcome", "onward", "account", "trouble", "plain", "code", "link", "factor", "recovery", "forbidden", "device", "answered"} {
 		made[name] = template.Must(template.ParseFS(sources, "page/frame.html", "page/key.html", "page/"+name+".html"))
 	}
 	return made

@@ -172,7 +172,7 @@ func TestStatements(t *testing.T) {
 		"invite":       {1, func() { p.Invite(t.Context(), identity.NewInvite{By: who.ID}) }},
 		"take":         {1, func() { p.TakeInvite(t.Context(), "none", "") }},
 		"token":        {2, func() { p.token(who.ID) }},
-		"device":       {2, func() { p.StartDevice(t.Context(), "laptop", []string{"deploy"}) }},
+		"device":       {2, func() { p.StartDevice(t.Context(), "laptop", "192.0.2.7", []string{"deploy"}) }},
 		"poll":         {1, func() { p.PollDevice(t.Context(), "none") }},
 		"totp":         {2, func() { p.UseTOTP(t.Context(), who.ID, "000") }},
 		"recovery":     {2, func() { p.UseRecovery(t.Context(), who.ID, "none") }},

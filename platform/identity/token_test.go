@@ -129,7 +129,7 @@ func TestDevice(t *testing.T) {
 	ctx := t.Context()
 	who := p.person("ana")
 	start := func() identity.Device {
-		ask, err := p.StartDevice(ctx, "laptop", []string{"deploy"})
+		ask, err := p.StartDevice(ctx, "laptop", "192.0.2.7", []string{"deploy"})
 		must(t, err)
 		return ask
 	}
@@ -141,10 +141,17 @@ func TestDevice(t *testing.T) {
 	if must(t, err); token != "" {
 		t.Error("let in before somebody said so")
 	}
+	_, err = p.PollDevice(ctx, ask.Secret)
+	wantKind(t, err, fault.Exhausted)
+	p.now = p.now.Add(identity.DeviceInterval)
+	token, err = p.PollDevice(ctx, ask.Secret)
+	if must(t, err); token != "" {
+		t.Error("let in before somebody said so")
+	}
 	typed := strings.ToLower(strings.Replace(ask.Code, "-", " ", 1))
 	seen, err := p.Device(ctx, typed)
 	must(t, err)
-	if seen.Name != "laptop" || seen.Secret != "" || seen.Scopes[0] != "deploy" {
+	if seen.Code != ask.Code || seen.Name != "laptop" || seen.Secret != "" || seen.Scopes[0] != "deploy" || seen.Address != "192.0.2.7" || !seen.Started.Equal(ask.Started) {
 		t.Errorf("%+v", seen)
 	}
 	must(t, p.AnswerDevice(ctx, typed, who.ID, true))
@@ -174,7 +181,7 @@ func TestDeviceHasOneWinner(t *testing.T) {
 	p := open(t)
 	who := p.person("ana").ID
 	race(t, func(int) func() bool {
-		ask, err := p.StartDevice(t.Context(), "laptop", []string{"deploy"})
+		ask, err := p.StartDevice(t.Context(), "laptop", "192.0.2.7", []string{"deploy"})
 		must(t, err)
 		must(t, p.AnswerDevice(t.Context(), ask.Code, who, true))
 		return func() bool {

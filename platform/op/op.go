@@ -58,6 +58,29 @@ func Permissions() []Permission {
 	return []Permission{Observe, Plan, Deploy, DataRead, DataWrite, People, Secrets, Admin}
 }
 
+// Means says what somebody may do who has the permission, empty for one that is none.
+func (p Permission) Means() string {
+	switch p {
+	case Observe:
+		return "look at the node, its apps and its journal"
+	case Plan:
+		return "judge a configuration against the node"
+	case Deploy:
+		return "change what the node serves"
+	case DataRead:
+		return "read what apps keep"
+	case DataWrite:
+		return "change what apps keep, and run their code"
+	case People:
+		return "see and change people, sessions and tokens"
+	case Secrets:
+		return "change sealed values"
+	case Admin:
+		return "do what passes a guard or cannot be undone, and read the node's own tables"
+	}
+	return ""
+}
+
 // Row is what a person writes about an operation.
 type Row struct {
 	Name     string         // the words of the command: "app list"
