@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"net"
+	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -63,7 +64,7 @@ func (b peerBook) find(name string) (peer, error) {
 
 func knownPeers(peers []peer) string {
 	if len(peers) == 0 {
-		return "add one: fazt peer add NAME URL --token-file FILE"
+		return "add one: fazt peer add NAME URL"
 	}
 	names := make([]string, len(peers))
 	for i, p := range peers {
@@ -107,9 +108,10 @@ func checkPeerURL(raw string) error {
 }
 
 type peerAddIn struct {
-	Name      string `arg:"" help:"what to call it: fazt @NAME ..." json:"name"`
-	URL       string `arg:"" name:"url" help:"address of its control listener" json:"url"`
-	TokenFile string `name:"token-file" placeholder:"FILE" help:"file that holds the token, or - for standard input" json:"token_file"`
+	Name      string   `arg:"" help:"what to call it: fazt @NAME ..." json:"name"`
+	URL       string   `arg:"" name:"url" help:"address of its console, or of its control listener" json:"url"`
+	TokenFile string   `name:"token-file" placeholder:"FILE" help:"file that holds the token, or - for standard input; without it, somebody lets this machine in by a code" json:"token_file"`
+	Scope     []string `placeholder:"PERMISSION" help:"what the token of a code is for, instead of observe, plan and deploy; may be repeated" json:"scope"`
 }
 
 type peersOut struct {
@@ -119,7 +121,7 @@ type peersOut struct {
 // WriteText shows the peers as a table.
 func (o peersOut) WriteText(w *op.Screen) error {
 	if len(o.Peers) == 0 {
-		w.Printf("no peers; add one: fazt peer add NAME URL --token-file FILE\n")
+		w.Printf("no peers; add one: fazt peer add NAME URL\n")
 		return nil
 	}
 	var rows [][]string
@@ -139,8 +141,9 @@ func (p *program) peerOps() []op.Op {
 	return []op.Op{
 		op.New(op.Row{
 			Name: "peer add", Group: groupPeers, Summary: "remember another node under a name", Effect: op.Change, Offline: true, Local: true, Since: "0.1.0",
-			Detail:   "The node prints its control address at start and keeps the token in STATE/run/token.",
-			Examples: []op.Example{{Command: "peer add prod http://127.0.0.1:4410 --token-file prod.token"}},
+			Detail: "Given the address of a node's console, it shows a code, and waits until somebody who is signed in there lets this machine in; the token acts as them, for what --scope names and they may themselves. " +
+				"A control listener has no sign-in: the node prints its address at start and keeps the token in STATE/run/token.",
+			Examples: []op.Example{{Command: "peer add prod https://fazt.example.com"}, {Command: "peer add prod http://127.0.0.1:4410 --token-file prod.token"}},
 		}, p.peerAdd),
 		op.New(op.Row{
 			Name: "peer list", Group: groupPeers, Summary: "list the nodes you can name with @", Effect: op.Read, Offline: true, Local: true, Since: "0.1.0",
@@ -155,7 +158,7 @@ func (p *program) peerOps() []op.Op {
 	}
 }
 
-func (p *program) peerAdd(_ context.Context, in peerAddIn) (peersOut, error) {
+func (p *program) peerAdd(ctx context.Context, in peerAddIn) (peersOut, error) {
 	if !peerName.MatchString(in.Name) || slices.Contains(reservedPeers(), in.Name) {
 		return peersOut{}, fault.New(fault.Invalid, "%q cannot name a peer", in.Name).
 			WithHint("use lower-case letters, digits and dashes, and not %s", strings.Join(reservedPeers(), ", "))
@@ -163,11 +166,15 @@ func (p *program) peerAdd(_ context.Context, in peerAddIn) (peersOut, error) {
 	if err := checkPeerURL(in.URL); err != nil {
 		return peersOut{}, err
 	}
-	token, err := p.readToken(in.TokenFile)
+	added := peer{Name: in.Name, URL: strings.TrimSuffix(in.URL, "/")}
+	if _, err := p.peers().without(added); err != nil { // before anybody is asked
+		return peersOut{}, err
+	}
+	token, err := p.tokenOf(ctx, added, in)
 	if err != nil {
 		return peersOut{}, err
 	}
-	peers, err := p.peers().list()
+	peers, err := p.peers().without(added)
 	if err != nil {
 		return peersOut{}, err
 	}
@@ -175,18 +182,43 @@ func (p *program) peerAdd(_ context.Context, in peerAddIn) (peersOut, error) {
 	if err != nil {
 		return peersOut{}, err
 	}
-	added := peer{Name: in.Name, URL: strings.TrimSuffix(in.URL, "/")}
-	for _, x := range peers {
-		if x.Name == added.Name && x.URL != added.URL { // the same address again renews the token
-			return peersOut{}, fault.New(fault.Conflict, "the peer %q exists already, with the address %s", x.Name, x.URL).
-				WithHint("remove it first: fazt peer remove %s", x.Name)
-		}
-	}
-	peers = append(slices.DeleteFunc(peers, func(x peer) bool { return x.Name == in.Name }), added)
 	if tokens[in.Name] = token; token == "" {
 		delete(tokens, in.Name)
 	}
-	return peersOut{Peers: []peer{added}}, p.peers().save(peers, tokens)
+	return peersOut{Peers: []peer{added}}, p.peers().save(append(peers, added), tokens)
+}
+
+// without are the peers but the one that is added: the same address again renews its
+// token, and another one is a conflict.
+func (b peerBook) without(added peer) ([]peer, error) {
+	peers, err := b.list()
+	i := slices.IndexFunc(peers, func(x peer) bool { return x.Name == added.Name })
+	if err != nil || i < 0 {
+		return peers, err
+	}
+	if peers[i].URL != added.URL {
+		return nil, fault.New(fault.Conflict, "the peer %q exists already, with the address %s", added.Name, peers[i].URL).
+			WithHint("remove it first: fazt peer remove %s", added.Name)
+	}
+	return slices.Delete(peers, i, i+1), nil
+}
+
+// scopesOfPeer are what a peer's token is for where nobody says: to look, to plan and
+// to deploy. Who wants more says so, as the person is asked for it.
+func scopesOfPeer() []string {
+	return []string{string(op.Observe), string(op.Plan), string(op.Deploy)}
+}
+
+// tokenOf is what opens a peer: what a file has, or what somebody gives by a code.
+// A control listener, which has no TLS, has no codes.
+func (p *program) tokenOf(ctx context.Context, added peer, in peerAddIn) (string, error) {
+	switch {
+	case in.TokenFile != "" || !strings.HasPrefix(added.URL, "https://"):
+		return p.readToken(in.TokenFile)
+	case len(in.Scope) == 0:
+		in.Scope = scopesOfPeer()
+	}
+	return p.deviceOf(added.URL, http.DefaultTransport).token(ctx, deviceName(), in.Scope)
 }
 
 func (p *program) peerRemove(_ context.Context, in peerNameIn) (peersOut, error) {
