@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/fazt-sh/fazt/platform/fault"
+	"github.com/fazt-sh/fazt/platform/op"
 )
 
 // console answers polls one after the other, as a node would.
@@ -108,5 +109,44 @@ func TestDeviceEnds(t *testing.T) {
 	d.wait = func(ctx context.Context, w time.Duration) error { cancel(); return waited(ctx, w) }
 	if _, err := d.token(ctx, "x", []string{"plan"}); fault.KindOf(err) != fault.Unavailable || !strings.Contains(err.Error(), "nobody has answered yet") {
 		t.Errorf("a person who has had enough: %v", err)
+	}
+}
+
+// TestTokenApprove lets a program in on the node's own machine, as somebody who never
+// signed in: whoever runs the node says whose an address is.
+func TestTokenApprove(t *testing.T) {
+	r := newRig(t)
+	people := r.ground.People
+	ask, err := people.StartDevice(t.Context(), "fazt on laptop", "192.0.2.7", []string{"plan"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if exit, _ := r.fazt("token", "approve", ask.Code); exit != 3 || !strings.Contains(r.talk.String(), "--person") {
+		t.Errorf("as nobody: %d %s", exit, r.talk.String())
+	}
+	if exit, _ := r.fazt("token", "approve", "AAAA-AA", "--person", "ana@example.com"); exit != 6 {
+		t.Errorf("a wrong code: %d", exit)
+	}
+	if _, err := people.Person(t.Context(), "ana@example.com"); fault.KindOf(err) != fault.NotFound {
+		t.Errorf("a wrong code makes a person: %v", err)
+	}
+	exit, said := r.fazt("token", "approve", strings.ToLower(ask.Code), "--person", "ana@example.com")
+	if exit != 0 || !strings.Contains(said, "fazt on laptop, from 192.0.2.7") || !strings.Contains(said, "ana@example.com, for plan") {
+		t.Fatalf("%d %s%s", exit, said, r.talk.String())
+	}
+	token, err := people.PollDevice(t.Context(), ask.Secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, ok := people.Token(token, "", time.Now()); !ok || got.Person.Email != "ana@example.com" || got.Name != "fazt on laptop" {
+		t.Errorf("%+v %v", got, ok)
+	}
+	if _, said := r.fazt("events", "--json"); !strings.Contains(said, "device approve") || !strings.Contains(said, "fazt on laptop") {
+		t.Errorf("the journal has %s", said)
+	}
+	for _, actor := range []string{"person:x", "token:x"} { // from elsewhere, as somebody else
+		if _, err := r.approve(op.WithActor(t.Context(), actor), approveIn{Code: "AAAA-AA", Person: "jo@example.com"}); fault.KindOf(err) != fault.Forbidden {
+			t.Errorf("%s lets something in as another: %v", actor, err)
+		}
 	}
 }

@@ -33,6 +33,7 @@ func table(n *node, log *slog.Logger) op.Table {
 		whyOps(n),
 		traceOps(n),
 		accessOps(n),
+		approveOps(n),
 		driftOps(n),
 		diffOps(n),
 		eventOps(n),

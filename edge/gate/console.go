@@ -56,6 +56,8 @@ func (g *Gate) console(p *Policy, w http.ResponseWriter, r *http.Request, v Visi
 		return g.takeFactor(p, w, r, v)
 	case "POST /auth/factor/new":
 		return g.newFactor(p, w, r, v)
+	case "POST /auth/token/revoke":
+		return g.revokeToken(p, w, r, v)
 	case "POST /auth/device":
 		return g.startDevice(w, r, v)
 	case "POST /auth/device/token":
@@ -215,7 +217,12 @@ func (g *Gate) account(p *Policy, w http.ResponseWriter, r *http.Request, v Visi
 	for _, k := range keys {
 		passkeys = append(passkeys, keyRow{base64.RawURLEncoding.EncodeToString(k.ID), k.Name, k.Created.UTC().Format(time.DateOnly)})
 	}
-	return g.page(w, r, http.StatusOK, "account", map[string]any{"Title": "Your account", "Person": s.Person, "Sessions": rows, "Passkeys": p.Passkeys, "Keys": passkeys})
+	tokens, err := g.tokensOf(r, s)
+	if err != nil {
+		return err
+	}
+	return g.page(w, r, http.StatusOK, "account", map[string]any{"Title": "Your account", "Person": s.Person, "Sessions": rows, "Passkeys": p.Passkeys, "Keys": passkeys,
+		"Tokens": tokens, "Programs": len(g.config.Scopes) > 0})
 }
 
 // browserOf is what a person calls a browser by its name for itself, in which the

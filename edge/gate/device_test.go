@@ -132,6 +132,35 @@ func TestDevice(t *testing.T) {
 	if status, _ := b.answer(page, "refuse"); status != http.StatusNotFound {
 		t.Errorf("answered twice: %d", status)
 	}
+	w.seesTokens(b, token, got.ID)
+}
+
+// seesTokens lists a token at the account and ends it there. Nobody ends another's.
+func (w *world) seesTokens(b *browser, token, id string) {
+	w.t.Helper()
+	revoke := "https://" + consoleHost + "/auth/token/revoke"
+	other := w.browser()
+	w.vouch.Subject, w.vouch.Email = "8", "eve@example.com"
+	other.signIn("https://" + notesHost + "/")
+	if _, page := other.get("https://" + consoleHost + "/"); strings.Contains(page, id) {
+		w.t.Error("somebody else sees the token")
+	}
+	if resp, _ := other.do("POST", revoke, url.Values{"id": {id}}); resp.StatusCode != http.StatusNotFound {
+		w.t.Errorf("somebody else revokes it: %d", resp.StatusCode)
+	}
+	if _, ok := w.people.Token(token, "", w.time()); !ok {
+		w.t.Error("somebody else revoked it")
+	}
+	if _, page := b.get("https://" + consoleHost + "/"); !strings.Contains(page, id) || !strings.Contains(page, "fazt on laptop") {
+		w.t.Errorf("the account does not list it: %s", page)
+	}
+	b.do("POST", revoke, url.Values{"id": {id}})
+	if _, ok := w.people.Token(token, "", w.time()); ok {
+		w.t.Error("it works after it was revoked")
+	}
+	if e := w.events[len(w.events)-1]; e.Action != "token revoke" || e.Target != "fazt on laptop" {
+		w.t.Errorf("recorded as %+v", e)
+	}
 }
 
 // TestDeviceRefused tells the program no, once, and records it.

@@ -1,0 +1,90 @@
+package main
+
+import (
+	"context"
+	"strings"
+
+	"github.com/fazt-sh/fazt/edge/gate"
+	"github.com/fazt-sh/fazt/platform/fault"
+	"github.com/fazt-sh/fazt/platform/identity"
+	"github.com/fazt-sh/fazt/platform/op"
+)
+
+type approveIn struct {
+	Code   string `arg:"" help:"the code that the program shows" json:"code"`
+	Person string `placeholder:"WHO" help:"id or address of the person whom it will act as; on the node's own machine" json:"person"`
+}
+
+// approveOut is what was let in.
+type approveOut struct {
+	Name    string   `json:"name"`
+	Address string   `json:"address"`
+	Scopes  []string `json:"scopes"`
+	Person  string   `json:"person"`
+}
+
+// WriteText tells who it was, as somebody else may have asked.
+func (o approveOut) WriteText(w *op.Screen) error {
+	w.Printf("let in: %s, from %s\nacts as %s, for %s\n", o.Name, o.Address, o.Person, strings.Join(o.Scopes, ", "))
+	return nil
+}
+
+func approveOps(n *node) []op.Op {
+	return []op.Op{
+		op.New(op.Row{
+			Name: "token approve", Group: groupPeers, Summary: "let a program in that shows a code", Effect: op.Change, Needs: op.People, Since: "0.5.0",
+			Detail: "A program that shows a code, like `fazt peer add`, waits until somebody lets it in: at the node's console, or by this. " +
+				"On the node's own machine --person says whom it acts as; an address that nobody has signed in with is vouched for. From elsewhere it acts as whoever asks.",
+			Examples: []op.Example{{Command: "token approve K7QF-2M --person ana@example.com"}},
+			Exits:    map[int]string{6: "no program waits by that code, or there is no such person"},
+		}, on(n, func(ctx context.Context, n *node, in approveIn) (approveOut, error) { return n.approve(ctx, in) })),
+	}
+}
+
+// approve lets a program in as whoever asks for it, or as whom the node's own operator
+// names.
+func (n *node) approve(ctx context.Context, in approveIn) (out approveOut, err error) {
+	actor := op.ActorFrom(ctx)
+	self, remote := strings.CutPrefix(actor, "person:")
+	switch operator := strings.HasPrefix(actor, "local:") || actor == "token:control"; {
+	case !operator && !remote:
+		return out, fault.New(fault.Forbidden, "a token lets no other program in").WithHint("open the console, and enter the code there")
+	case remote && in.Person != "":
+		return out, fault.New(fault.Forbidden, "a program that you let in acts as you").WithHint("leave out --person")
+	case operator && in.Person == "":
+		return out, fault.New(fault.Invalid, "whom is it to act as?").WithHint("name somebody: --person ADDRESS")
+	case operator:
+		self = in.Person
+	}
+	ask, err := n.ground.People.Device(ctx, in.Code)
+	if err != nil {
+		return out, err
+	}
+	who, err := n.vouched(ctx, self)
+	if err != nil {
+		return out, err
+	}
+	if err := n.ground.People.AnswerDevice(ctx, in.Code, who.ID, true); err != nil {
+		return out, err
+	}
+	n.noteSignIn(ctx, gate.Event{Actor: actor, Action: "device approve", Target: ask.Name, Outcome: "ok"})
+	out = approveOut{Name: ask.Name, Address: ask.Address, Scopes: ask.Scopes, Person: who.ID}
+	if who.Email != "" {
+		out.Person = who.Email
+	}
+	return out, nil
+}
+
+// issuerLocal vouches for whom the operator of the node names.
+const issuerLocal = "local"
+
+// vouched is somebody by id or address. Whoever runs the node says whose an address
+// is, before anybody has signed in with it.
+func (n *node) vouched(ctx context.Context, who string) (identity.Person, error) {
+	p, err := n.ground.People.Person(ctx, who)
+	email, is := identity.Address(who)
+	if fault.KindOf(err) != fault.NotFound || !is {
+		return p, err
+	}
+	return n.ground.People.Recognise(ctx, identity.Claim{Issuer: issuerLocal, Subject: email, Email: email, Verified: true}, func(string) bool { return true })
+}
