@@ -157,7 +157,15 @@ func TestIntegrationFetchWithoutDescriptors(t *testing.T) {
 	for c := range slices.Values(crowd) {
 		c.Close()
 	}
-	p.sync(0, "")
+	for deadline := time.Now().Add(patience); ; { // the node hears of each close by itself
+		exit, answer := control("/v1/sync", `{"wait":true}`)
+		if exit == 0 {
+			break
+		}
+		if !strings.Contains(answer, "too many open files") || time.Now().After(deadline) {
+			t.Fatalf("with descriptors back: exit %d\n%s\n%s", exit, answer, p.log())
+		}
+	}
 	seen("after")
 	p.stop()
 	audit(t, p.state)
