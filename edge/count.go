@@ -20,6 +20,7 @@ const (
 	layerRequest         // a request nobody should have to look at
 	layerHost            // no app has the host
 	layerScheme          // plain HTTP where there is TLS
+	layerAPI             // a command of somebody nobody knows
 	layerApp             // an app's own rate, concurrency or budget
 	layerBody            // too large or too slow
 	layerStream          // a connection that kept resetting streams
@@ -28,7 +29,7 @@ const (
 
 // String is the layer's name in metrics and on the status page.
 func (l layer) String() string {
-	return [...]string{"", "handshake", "client", "request", "host", "scheme", "app", "body", "stream"}[l]
+	return [...]string{"", "handshake", "client", "request", "host", "scheme", "api", "app", "body", "stream"}[l]
 }
 
 // counters are what the stack did since the process began.

@@ -19,6 +19,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -52,6 +53,7 @@ type Config struct {
 	Said      func(app string, l applog.Line) // told of each line that an app says; nil tells nobody
 	Now       func() time.Time                // for schedules; nil is the machine's clock
 	Gate      *gate.Gate                      // signs people in; nil lets nobody pass where not everybody may
+	API       http.Handler                    // answers commands at the console's host; see OperatorFrom. Nil answers none
 	Mail      *mail.Outbox                    // sends what people sign in with; nil sends none
 	Ways      []gate.Way                      // to sign in, besides what is declared: the development provider
 	Roles     func(email string) []string     // that people have besides what is declared; likewise

@@ -155,7 +155,11 @@ func (x *exchange) FlushError() error {
 	if x.streamed {
 		x.pace()
 	}
-	return http.NewResponseController(x.ResponseWriter).Flush()
+	err := http.NewResponseController(x.ResponseWriter).Flush()
+	if x.streamed && err == nil {
+		x.rest()
+	}
+	return err
 }
 
 // Unwrap lets http.ResponseController set deadlines.

@@ -109,7 +109,10 @@ func boundBody(x *exchange, r *http.Request) error {
 	if own := x.site.policy.Body; own > 0 {
 		most = own
 	}
-	if r.ContentLength > most {
+	if x.site.commands(r.URL.Path) {
+		most = 0 // the API bounds what it reads, once it knows who asks
+	}
+	if most > 0 && r.ContentLength > most {
 		x.Header().Set("Connection", "close")
 		return errLargeBody
 	}

@@ -28,6 +28,13 @@ func (x *exchange) pace() {
 	_ = http.NewResponseController(x.ResponseWriter).SetWriteDeadline(now.Add(timeout)) // without one there is no stream
 }
 
+// rest takes the time away again: the peer has taken what was flushed, and the next
+// part, if there is one, may be long in coming.
+func (x *exchange) rest() {
+	x.paced = time.Time{}
+	_ = http.NewResponseController(x.ResponseWriter).SetWriteDeadline(time.Time{})
+}
+
 // writeParts is Write on a stream. The last part may wait for the window after
 // the handler is gone, under the deadline that was set here.
 func (x *exchange) writeParts(p []byte) (total int, err error) {

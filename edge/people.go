@@ -10,6 +10,7 @@ import (
 
 	"github.com/fazt-sh/fazt/edge/gate"
 	"github.com/fazt-sh/fazt/edge/gate/provider"
+	"github.com/fazt-sh/fazt/edge/limit"
 	"github.com/fazt-sh/fazt/platform/fault"
 	"github.com/fazt-sh/fazt/platform/identity"
 	"github.com/fazt-sh/fazt/platform/mail"
@@ -26,27 +27,38 @@ type people struct {
 	nobody *access.View
 
 	mu    sync.RWMutex
-	views map[string]*access.View // guarded by mu: by the person's id
+	views map[viewer]*access.View // guarded by mu
 }
+
+// viewer is whom a view is of: a person, or a token of theirs. Both are ids.
+type viewer struct{ person, token string }
 
 // mostViews is for how many people it is remembered what they may do. They are
 // thrown away together, as nobody is worth a list of who came last.
 const mostViews = 10_000
 
 func newPeople(policy *gate.Policy, rules *access.Rules) *people {
-	return &people{policy: policy, rules: rules, nobody: rules.View(access.Who{}), views: map[string]*access.View{}}
+	return &people{policy: policy, rules: rules, nobody: rules.View(access.Who{}), views: map[viewer]*access.View{}}
 }
 
-// view is what somebody may do. Where roles are given at each sign-in, in development,
-// it is not remembered.
+// view is what somebody may do.
 func (p *people) view(who *identity.Person, roles func(email string) []string) *access.View {
+	return p.viewBy(who, nil, roles)
+}
+
+// viewBy is what somebody may do who asks by a token, or without one. Where roles are
+// given at each sign-in, in development, it is not remembered.
+func (p *people) viewBy(who *identity.Person, token *identity.Token, roles func(email string) []string) *access.View {
+	of, w := viewer{person: who.ID}, access.Who{Email: who.Email, SignedIn: true}
+	if token != nil {
+		of.token, w.Scopes = token.ID, token.Scopes
+	}
 	p.mu.RLock()
-	v := p.views[who.ID]
+	v := p.views[of]
 	p.mu.RUnlock()
 	if v != nil && v.Email() == who.Email {
 		return v
 	}
-	w := access.Who{Email: who.Email, SignedIn: true}
 	if roles != nil {
 		w.Roles = roles(who.Email)
 		return p.rules.View(w)
@@ -57,7 +69,7 @@ func (p *people) view(who *identity.Person, roles func(email string) []string) *
 	if len(p.views) >= mostViews {
 		clear(p.views)
 	}
-	p.views[who.ID] = v
+	p.views[of] = v
 	return v
 }
 
@@ -190,8 +202,14 @@ func (s *Server) addConsole(n *snapshot) {
 		return
 	}
 	nothing := refuse(errNothing)
-	n.table.claim(host, &site{name: "console", revision: n.header, routes: []route{
-		{prefix: prefixACME, handler: nothing}, {prefix: prefixFazt, handler: nothing}, {prefix: "/", handler: answer(s.console)}}})
+	made := &site{name: "console", revision: n.header, policy: limit.Policy{Body: consoleBody}, routes: []route{
+		{prefix: prefixACME, handler: nothing}, {prefix: prefixFazt, handler: nothing}, {prefix: "/", handler: answer(s.console)}}}
+	if s.config.API != nil {
+		made.api = true
+		made.routes = append(made.routes, route{prefix: prefixAPI, handler: answer(s.api)})
+		orderRoutes(made.routes)
+	}
+	n.table.claim(host, made)
 }
 
 // readPeople makes what the snapshot says of people of the objects it serves: an app

@@ -14,8 +14,8 @@ const hsts = "max-age=31536000"
 
 // scheme sends a visitor of plain HTTP to the same address behind TLS, where the
 // node has certificates and the peer is not a proxy that ends TLS itself. Only
-// what a browser may repeat is sent on: a body would have crossed the net in
-// clear already, so anything else is refused.
+// what a browser may repeat is sent on: a body, or the token of a command, would
+// have crossed the net in clear already, so anything else is refused.
 func (s *Server) scheme(x *exchange, r *http.Request) (done bool, err error) {
 	if r.TLS != nil || !x.snap.secure {
 		return false, nil
@@ -24,7 +24,7 @@ func (s *Server) scheme(x *exchange, r *http.Request) (done bool, err error) {
 	if s.securePort == 0 || err != nil || within(x.snap.trusted, peerAddress(r.RemoteAddr)) {
 		return false, nil
 	}
-	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead || x.site.commands(r.URL.Path) {
 		x.Header().Set("Connection", "close")
 		return true, errPlain
 	}

@@ -42,7 +42,11 @@ type site struct {
 	policy   limit.Policy
 	limits   *limit.App // the running side of policy, shared by all releases of the app
 	lease    *lease     // on what routes stand on
+	api      bool       // below prefixAPI commands are answered
 }
+
+// commands tells whether a path is one of the node's API.
+func (s *site) commands(path string) bool { return s.api && strings.HasPrefix(path, prefixAPI) }
 
 // Paths no app can have. Each is answered by the node, or not at all.
 const (

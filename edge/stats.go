@@ -33,7 +33,7 @@ func (s *Server) Stats() Stats {
 type Traffic struct {
 	Answers     map[string]int64 // finished requests by class: 2xx, 4xx, cut
 	Bytes       int64            // of answers' bodies
-	Refused     map[string]int64 // by layer: handshake, client, request, host, scheme, app, body, stream
+	Refused     map[string]int64 // by layer: handshake, client, request, host, scheme, api, app, body, stream
 	Connections listen.Stats
 }
 

@@ -55,7 +55,7 @@ func openControl(stateDir, addr string, n *node, log *slog.Logger) (*control, er
 	c.noteAddr(log)
 	c.server[0] = controlServer(n.controlMux(socketAccess, log), log)
 	c.server[0].ConnContext = withPeerUID
-	c.server[1] = controlServer(n.controlMux(tokenAccess(token), log), log)
+	c.server[1] = controlServer(ofThisMachine(n.controlMux(tokenAccess(token), log)), log)
 	return c, nil
 }
 
@@ -78,16 +78,16 @@ func bindControl(addr string) (net.Listener, error) {
 	return l, nil
 }
 
-// checkControlAddr keeps the control listener on this machine while it speaks
-// plain HTTP.
+// checkControlAddr keeps the control listener on this machine, as it speaks plain
+// HTTP.
 func checkControlAddr(addr string) error {
 	host, _, err := net.SplitHostPort(addr)
 	if err != nil {
 		return fault.Wrap(fault.Invalid, err, "--control %q", addr).WithHint("it looks like 127.0.0.1:4410")
 	}
-	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+	if !loopback(host) {
 		return fault.New(fault.Invalid, "--control %q is not an address of this machine alone", addr).
-			WithHint("it has no TLS yet: listen on 127.0.0.1 and reach it through an ssh tunnel")
+			WithHint("it has no TLS: listen on 127.0.0.1; from elsewhere a node is asked at its console, over https")
 	}
 	return nil
 }
@@ -162,13 +162,7 @@ func (c *control) Addr() string { return c.tcp.Addr().String() }
 // controlMux is what a control listener answers.
 func (n *node) controlMux(access func(*http.Request) (op.Caller, error), log *slog.Logger) http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("/v1/", op.NewHandler(n.table, op.HandlerConfig{
-		Access:  access,
-		Audit:   n.audit,
-		TempDir: n.ground.Temp,
-		Version: version,
-		Log:     log,
-	}))
+	mux.Handle("/v1/", n.operations(access, log))
 	mux.HandleFunc("GET /{$}", n.reasonPage)
 	mux.Handle("GET /metrics", guarded(access, http.HandlerFunc(n.metrics)))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, r *http.Request) {
@@ -182,6 +176,34 @@ func (n *node) controlMux(access func(*http.Request) (op.Caller, error), log *sl
 		fmt.Fprintln(w, "ok")
 	})
 	return mux
+}
+
+// operations serves the table to those whom access lets in.
+func (n *node) operations(access func(*http.Request) (op.Caller, error), log *slog.Logger) http.Handler {
+	return op.NewHandler(n.table, op.HandlerConfig{Access: access, Audit: n.audit, TempDir: n.ground.Temp, Version: version, Log: log})
+}
+
+// ofThisMachine answers where a request names this machine itself. A name of somebody
+// else's that leads here is a page's that wants to be taken for us (DNS rebinding).
+func ofThisMachine(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		host := r.Host
+		if name, _, err := net.SplitHostPort(host); err == nil {
+			host = name
+		}
+		if !loopback(strings.Trim(host, "[]")) {
+			w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+			http.Error(w, "this address has no such name; ask for it by 127.0.0.1 or localhost", http.StatusMisdirectedRequest)
+			return
+		}
+		h.ServeHTTP(w, r)
+	})
+}
+
+// loopback tells whether a host is this machine alone.
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 // guarded lets those in who may look at the node.

@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -80,7 +81,8 @@ type node struct {
 	console  *sqlite.Console  // answers queries
 	control  *control
 	table    op.Table
-	actor    string // who this process acts as
+	api      http.Handler // the table at the console's host; nil until there is one
+	actor    string       // who this process acts as
 	started  time.Time
 }
 
@@ -139,6 +141,7 @@ func openNode(ctx context.Context, cfg nodeConfig) (_ *node, err error) {
 		},
 	})
 	n.table = grouped(table(n, cfg.log))
+	n.api = n.operations(operatorAccess, cfg.log)
 	n.control, err = openControl(cfg.state, cfg.control, n, cfg.log)
 	return n, err
 }
@@ -160,7 +163,7 @@ func (n *node) openEdge(ctx context.Context) error {
 	config := edge.Config{
 		Blobs: n.ground.Blobs, Log: n.cfg.log, Dev: n.cfg.dev, Trial: n.cfg.trial, AccessLog: n.cfg.accessLog, Drain: n.cfg.drain,
 		Scripts: n.scripts, Storage: n.ground.Apps, Secrets: n.identity, Logs: n.ground.Logs, Said: n.cfg.said, Temp: n.ground.Temp, Now: n.ground.Clock.Now,
-		Gate: n.gate(), Mail: n.ground.Mail, Certs: n.certs, Lost: func(blob string) { n.loop.Damaged(blob) }, // nobody visits before there is a loop
+		Gate: n.gate(), API: http.HandlerFunc(n.serveAPI), Mail: n.ground.Mail, Certs: n.certs, Lost: func(blob string) { n.loop.Damaged(blob) }, // nobody visits before there is a loop
 	}
 	if dev := n.cfg.signIn; dev != nil {
 		config.Ways, config.Roles = []gate.Way{dev.Way()}, dev.Roles

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"io"
 	"io/fs"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -98,9 +97,7 @@ func checkPeerURL(raw string) error {
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 		return fault.New(fault.Invalid, "%q is not the address of a node", raw).WithHint("it looks like http://127.0.0.1:4410")
 	}
-	ip := net.ParseIP(u.Hostname())
-	loopback := u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
-	if u.Scheme == "http" && !loopback {
+	if u.Scheme == "http" && !loopback(u.Hostname()) {
 		return fault.New(fault.Invalid, "%q would send the token over the network in the clear", raw).
 			WithHint("use an address of this machine, for instance the end of an ssh tunnel: ssh -L 4410:127.0.0.1:4410 host")
 	}

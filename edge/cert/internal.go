@@ -24,6 +24,7 @@ import (
 
 const (
 	rootCert, rootKey = "internal/root.crt", "internal/root.key"
+	internalIssuer    = "internal" // in the storage's paths
 
 	rootYears = 10
 	leafLife  = 90 * 24 * time.Hour
@@ -42,7 +43,7 @@ type authority struct {
 }
 
 // IssuerKey implements certmagic.Issuer.
-func (*authority) IssuerKey() string { return "internal" }
+func (*authority) IssuerKey() string { return internalIssuer }
 
 func (a *authority) pem() []byte {
 	a.mu.Lock()

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/pem"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -55,6 +56,11 @@ func TestInternal(t *testing.T) {
 	next.Want(internal("app.localhost"))
 	if _, err := next.dial("app.localhost", pool); err != nil {
 		t.Error(err)
+	}
+	// The root is shown too, also with what was stored: its key is what others pin.
+	chain, err := next.chain("app.localhost", pool)
+	if err != nil || len(chain) != 2 || !bytes.Equal(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: chain[1].Raw}), root) {
+		t.Errorf("%d certificates are shown, %v", len(chain), err)
 	}
 }
 

@@ -137,11 +137,20 @@ func awaitState(t *testing.T, m *cert.Manager, state cert.State, names ...string
 
 // dial shakes hands for a name and returns the server's certificate.
 func (n *node) dial(name string, roots *x509.CertPool) (*x509.Certificate, error) {
+	chain, err := n.chain(name, roots)
+	if err != nil {
+		return nil, err
+	}
+	return chain[0], nil
+}
+
+// chain is all that is sent for a name.
+func (n *node) chain(name string, roots *x509.CertPool) ([]*x509.Certificate, error) {
 	dialer := &net.Dialer{Timeout: patience}
 	conn, err := tls.DialWithDialer(dialer, "tcp", n.addr, &tls.Config{ServerName: name, RootCAs: roots})
 	if err != nil {
 		return nil, err
 	}
 	defer conn.Close()
-	return conn.ConnectionState().PeerCertificates[0], nil
+	return conn.ConnectionState().PeerCertificates, nil
 }

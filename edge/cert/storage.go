@@ -3,7 +3,9 @@ package cert
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
+	"encoding/pem"
 	"errors"
 	"io/fs"
 	"os"
@@ -110,7 +112,27 @@ func (s *storage) pair(ctx context.Context, issuer, host string) (*tls.Certifica
 	if err != nil {
 		return nil, missing(err)
 	}
-	return parse(cert, key, host)
+	pair, err := parse(cert, key, host)
+	if err == nil && issuer == internalIssuer {
+		s.addRoot(ctx, pair)
+	}
+	return pair, err
+}
+
+// addRoot has the node's own CA shown beside what it signed, so that who wrote down
+// its key knows it whichever certificate there is.
+func (s *storage) addRoot(ctx context.Context, pair *tls.Certificate) {
+	text, err := s.Load(ctx, rootCert)
+	if err != nil {
+		return
+	}
+	block, _ := pem.Decode(text)
+	if block == nil {
+		return
+	}
+	if root, err := x509.ParseCertificate(block.Bytes); err == nil && len(pair.Certificate) == 1 && pair.Leaf.CheckSignatureFrom(root) == nil {
+		pair.Certificate = append(pair.Certificate, root.Raw)
+	}
 }
 
 func missing(err error) error {

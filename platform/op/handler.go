@@ -98,6 +98,10 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if h.c.Version != "" {
 		w.Header().Set(headerVersion, h.c.Version)
 	}
+	if err := h.origin.Check(r); err != nil {
+		h.refuse(w, h.paths[r.URL.Path], fault.New(fault.Forbidden, "the request comes from another site: %w", err))
+		return
+	}
 	caller, err := h.access(r)
 	if err != nil {
 		if fault.KindOf(err) == fault.Unauthenticated {
@@ -215,12 +219,9 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, o *operation, ca
 	}
 }
 
-// admit refuses requests another site made a browser send, bodies that are not
-// what the operation takes, and callers who may not.
+// admit refuses bodies that are not what the operation takes, and callers who may
+// not.
 func (h *Handler) admit(r *http.Request, o *operation, caller Caller) error {
-	if err := h.origin.Check(r); err != nil {
-		return fault.New(fault.Forbidden, "the request comes from another site: %w", err)
-	}
 	if err := o.acceptable(r); err != nil {
 		return err
 	}

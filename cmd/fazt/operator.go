@@ -1,0 +1,61 @@
+package main
+
+import (
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/fazt-sh/fazt/edge"
+	"github.com/fazt-sh/fazt/platform/fault"
+	"github.com/fazt-sh/fazt/platform/op"
+	"github.com/fazt-sh/fazt/spec/access"
+)
+
+// serveAPI answers commands at the console's host.
+func (n *node) serveAPI(w http.ResponseWriter, r *http.Request) { n.api.ServeHTTP(w, r) }
+
+// operatorAccess names who asks at the console's host, and lets them do what the
+// roles of the configuration that is served give them on the node. Who is given
+// nothing is no operator, whatever they may do with apps.
+func operatorAccess(r *http.Request) (op.Caller, error) {
+	who, err := edge.OperatorFrom(r.Context())
+	if err != nil {
+		return op.Caller{}, err
+	}
+	now := time.Now()
+	if !slices.ContainsFunc(op.Permissions(), func(p op.Permission) bool { return may(who, p, now) }) {
+		return op.Caller{}, fault.New(fault.Forbidden, "you may do nothing on this node").WithHint("%s", howGranted(op.Observe))
+	}
+	return op.Caller{Actor: actorOf(who), May: func(p op.Permission) error {
+		if may(who, p, now) {
+			return nil
+		}
+		return lacking(who, p)
+	}}, nil
+}
+
+func may(who edge.Operator, p op.Permission, now time.Time) bool {
+	return who.View.Can(string(p), access.Node, now)
+}
+
+// actorOf is who the journal says it was.
+func actorOf(who edge.Operator) string {
+	if who.Token != nil {
+		return "token:" + who.Token.ID
+	}
+	return "person:" + who.Person.ID
+}
+
+// lacking says what a caller has not, and how they get it.
+func lacking(who edge.Operator, p op.Permission) error {
+	if who.Token != nil && !slices.Contains(who.Token.Scopes, string(p)) {
+		return fault.New(fault.Forbidden, "this needs the permission %s, which the token %q has not", p, who.Token.Name).
+			WithHint("take a token with the scope %s", p)
+	}
+	return fault.New(fault.Forbidden, "this needs the permission %s on the node", p).WithHint("%s", howGranted(p))
+}
+
+// howGranted is how somebody comes to have a permission.
+func howGranted(p op.Permission) string {
+	return `a role gives it to its members: grant { actions = ["` + string(p) + `"] on = ["node"] }`
+}

@@ -1,0 +1,92 @@
+package edge
+
+import (
+	"context"
+	"net/http"
+	"net/netip"
+	"time"
+
+	"github.com/fazt-sh/fazt/platform/fault"
+	"github.com/fazt-sh/fazt/platform/identity"
+	"github.com/fazt-sh/fazt/spec/access"
+)
+
+const (
+	prefixAPI   = "/v1/"          // where the console's host answers commands
+	consoleBody = 64 << 10        // of a form at the console's host, at most
+	apiGrace    = 5 * time.Second // how long a command may go on when the node stops
+)
+
+// Operator is who asks the node's API for something at the console's host.
+type Operator struct {
+	Person *identity.Person
+	Token  *identity.Token // of the person's, by which they ask; nil for who is signed in
+	View   *access.View    // what they may do, by what is served
+	Client netip.Addr
+}
+
+type operatorKey struct{}
+
+// asking is what the edge has found out of who asks.
+type asking struct {
+	who Operator
+	err error
+}
+
+// OperatorFrom returns who sent a request that Config.API is given. The error's kind
+// is Unauthenticated for somebody nobody knows, and Forbidden for a request by which
+// nobody is let in.
+func OperatorFrom(ctx context.Context) (Operator, error) {
+	a, ok := ctx.Value(operatorKey{}).(asking)
+	if !ok {
+		return Operator{}, fault.New(fault.Unauthenticated, "nobody asked who this is")
+	}
+	return a.who, a.err
+}
+
+// api lets Config.API answer, which is told who asks before it reads anything. A
+// command may take as long as it likes, so it does not keep what was in service when
+// it came.
+func (s *Server) api(x *exchange, r *http.Request) error {
+	known, a := x.snap.people, asking{who: Operator{Client: x.client}}
+	a.who.Person, a.who.Token, a.err = s.config.Gate.Operator(known.policy, r, x.visit(r))
+	if a.err == nil {
+		a.who.View = known.viewBy(a.who.Person, a.who.Token, s.config.Roles)
+	} else {
+		s.counts.refused[layerAPI].Add(1)
+	}
+	x.detach()
+	ctx, cancel := s.untilEnd(context.WithValue(r.Context(), operatorKey{}, a))
+	defer cancel()
+	x.Header().Set("Cross-Origin-Resource-Policy", "same-origin")
+	s.config.API.ServeHTTP(x, r.WithContext(ctx))
+	return nil
+}
+
+// detach lets the snapshot of a request go before its answer is done. What the rest
+// of the answer needs of it is kept.
+func (x *exchange) detach() {
+	own := &snapshot{limits: x.snap.limits, private: x.snap.private, ended: func(*snapshot) {}}
+	own.refs.Store(1)
+	x.snap.release()
+	x.snap = own
+}
+
+// untilEnd is a context that ends a while after the server begins to: who follows
+// something would keep it waiting.
+func (s *Server) untilEnd(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(ctx)
+	go func() {
+		select {
+		case <-ctx.Done():
+			return
+		case <-s.closing:
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(apiGrace):
+			cancel()
+		}
+	}()
+	return ctx, cancel
+}
