@@ -36,7 +36,7 @@ func newOperators(t *testing.T, more string) *operators {
 	t.Helper()
 	o := &operators{rig: newRig(t, func(c *nodeConfig) { c.listen, c.secure = nil, []string{"127.0.0.1:0"} })}
 	var config strings.Builder
-	config.WriteString("edge {\n  domain = \"localhost\"\n  tls    = { mode = \"internal\" }\n}\nlimits {\n  requests_per_ip {\n    rate  = 1000000\n    burst = 1000000\n  }\n}\n")
+	config.WriteString("edge {\n  domain = \"localhost\"\n  tls    = { mode = \"internal\" }\n}\nlimits {\n  requests_per_ip = { rate = 1000000, burst = 1000000 }\n}\n")
 	for i, p := range op.Permissions() {
 		var members []string
 		for set := range 1 << len(op.Permissions()) {
