@@ -27,7 +27,9 @@ func TestBrowserCommands(t *testing.T) {
 	}
 	console, p := "https://fazt.node.test"+port, newTab(t, browser)
 	p.enter(port)
-	pauses := func() string { return d.run(".", "fazt", "events", "--type", "pause", "--json", "--state", d.path("state")) }
+	pauses := func() string {
+		return d.run(".", "fazt", "events", "--type", "pause", "--json", "--state", d.path("state"))
+	}
 	before := pauses()
 	for _, target := range []string{console + "/v1/pause", strings.TrimSpace(string(control)) + "/v1/pause"} {
 		for how, script := range map[string]string{
