@@ -204,7 +204,7 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, o *operation, ca
 		h.refuse(w, o, err)
 		return
 	}
-	ctx := WithActor(r.Context(), actor)
+	ctx := WithCaller(r.Context(), caller)
 	if o.stream {
 		h.stream(w, r.WithContext(ctx), o, in)
 		return

@@ -237,6 +237,33 @@ func TestStrangersAreTurnedAwayBeforeTheirBodyIsRead(t *testing.T) {
 	}
 }
 
+// An operation may ask what its caller may do besides running it: by the rights of
+// who sent the request, and of nobody where nobody did.
+func TestAnOperationAsksWhatItsCallerMay(t *testing.T) {
+	may := func(ctx context.Context) string {
+		return fmt.Sprintf("%v %v %v", op.May(ctx, op.Observe) == nil, op.May(ctx, op.Deploy) == nil, fault.KindOf(op.May(ctx, op.Deploy)))
+	}
+	row := op.Row{Name: "may", Summary: "say what one may", Effect: op.Read, Needs: op.Observe}
+	rows := op.Table{op.New(row, func(ctx context.Context, _ struct{}) (string, error) { return may(ctx), nil })}
+	h := op.NewHandler(rows, op.HandlerConfig{Access: func(*http.Request) (op.Caller, error) {
+		return op.Caller{Actor: "token:ci", May: func(p op.Permission) error {
+			if p != op.Observe {
+				return fault.New(fault.Forbidden, "the token is not for %s", p)
+			}
+			return nil
+		}}, nil
+	}})
+	if got := text(t, do(h, httptest.NewRequest(http.MethodGet, "/v1/may", nil)).Body); !strings.Contains(got, "true false forbidden") {
+		t.Errorf("a token that may observe: %s", got)
+	}
+	if got := may(t.Context()); got != "false false forbidden" {
+		t.Errorf("nobody: %s", got)
+	}
+	if got := may(op.WithActor(t.Context(), "health")); !strings.HasPrefix(got, "true true") {
+		t.Errorf("the node itself: %s", got)
+	}
+}
+
 // moveIn asks for changes, or only to see them.
 type moveIn struct {
 	App     string `arg:"" optional:"" json:"app" help:"which"`

@@ -303,16 +303,36 @@ func (c Caller) may(r Row) error {
 	}
 }
 
-type actorKey struct{}
+type callerKey struct{}
 
 // ActorFrom returns who asked for the operation that runs under ctx, as the
 // handler's Access named them: "local:1000", "token:ci".
 func ActorFrom(ctx context.Context) string {
-	actor, _ := ctx.Value(actorKey{}).(string)
-	return actor
+	c, _ := ctx.Value(callerKey{}).(Caller)
+	return c.Actor
 }
 
-// WithActor returns a context in which ActorFrom answers actor.
+// May refuses what who asked for the operation that runs under ctx must not do: an
+// operation that gives something on asks it for what it gives. Where nobody asked,
+// nothing is allowed.
+func May(ctx context.Context, p Permission) error {
+	c, ok := ctx.Value(callerKey{}).(Caller)
+	switch {
+	case !ok:
+		return fault.New(fault.Forbidden, "nobody is known who asks for this, so nobody has the permission %s", p)
+	case c.May == nil:
+		return nil
+	default:
+		return c.May(p)
+	}
+}
+
+// WithCaller returns a context in which ActorFrom and May answer for c.
+func WithCaller(ctx context.Context, c Caller) context.Context {
+	return context.WithValue(ctx, callerKey{}, c)
+}
+
+// WithActor is WithCaller for somebody who may do everything.
 func WithActor(ctx context.Context, actor string) context.Context {
-	return context.WithValue(ctx, actorKey{}, actor)
+	return WithCaller(ctx, Caller{Actor: actor})
 }
