@@ -156,6 +156,9 @@ func TestExecutableBitIsInTheID(t *testing.T) {
 }
 
 func TestOneHundredCommitsAndManyFiles(t *testing.T) {
+	if testing.Short() {
+		t.Skip("one goroutine, and hundreds of processes: make test runs it")
+	}
 	everyKind(t, func(t *testing.T, o *origin, f fetcher) {
 		many := map[string]string{}
 		for i := range 150 {

@@ -44,6 +44,9 @@ func TestTreeBombIsCountedNotWalked(t *testing.T) {
 }
 
 func TestLimits(t *testing.T) {
+	if testing.Short() {
+		t.Skip("one goroutine, and hundreds of processes: make test runs it")
+	}
 	deep := strings.Repeat("d/", 33) + "x.txt"
 	for _, c := range []struct {
 		name   string

@@ -17,6 +17,9 @@ import (
 // Equal content has an equal id wherever it comes from: in git, in a folder, in
 // memory. What the plan takes for unchanged rests on it.
 func TestIDsAreGits(t *testing.T) {
+	if testing.Short() {
+		t.Skip("one goroutine, and hundreds of processes: make test runs it")
+	}
 	o := newOrigin(t)
 	d := source.NewDir(source.DirConfig{Dir: o.dir})
 	g := openGit(t, source.GitConfig{URL: o.dir})
@@ -131,6 +134,9 @@ func FuzzAnswer(f *testing.F) {
 // A walk over any repository of trees ends, and what it finds sound can be read
 // to its last folder.
 func TestSoundTreesCanBeWalked(t *testing.T) {
+	if testing.Short() {
+		t.Skip("one goroutine, and hundreds of processes: make test runs it")
+	}
 	o := newOrigin(t)
 	blob := string(unhex(t, runGit(t, o.dir, "x", "hash-object", "-w", "--stdin")))
 	empty := o.rawTree(nil)
