@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"crypto/x509"
+	"encoding/pem"
 	"fmt"
 	"time"
 
@@ -25,6 +27,7 @@ type certView struct {
 
 type certListOut struct {
 	Mode         string     `json:"mode"`
+	Pin          string     `json:"pin,omitempty"` // of the node's own CA
 	Certificates []certView `json:"certificates"`
 }
 
@@ -50,6 +53,9 @@ func (o certListOut) WriteText(w *op.Screen) error {
 		if c.Error != "" {
 			w.Printf("! %s: %s\n", c.Host, c.Error)
 		}
+	}
+	if o.Pin != "" {
+		w.Printf("pin of this node's own CA: %s\n", o.Pin)
 	}
 	return nil
 }
@@ -84,7 +90,7 @@ func certOps(n *node) []op.Op {
 			Name: "cert list", Group: groupLook, Summary: "list the certificates of a node's hosts", Effect: op.Read, Needs: op.Observe, Since: "0.3.0",
 			Examples: []op.Example{{Command: "cert list"}, {Command: "@prod cert list --json"}},
 		}, on(n, func(ctx context.Context, n *node, _ noIn) (certListOut, error) {
-			return certListOut{Mode: n.edge.TLSMode(), Certificates: append([]certView{}, n.certificates()...)}, nil
+			return certListOut{Mode: n.edge.TLSMode(), Pin: n.ownPin(), Certificates: append([]certView{}, n.certificates()...)}, nil
 		})),
 		op.New(op.Row{
 			Name: "cert renew", Group: groupChange, Summary: "have a host's certificate made anew now", Effect: op.Change, Needs: op.Deploy, Since: "0.3.0",
@@ -93,6 +99,22 @@ func certOps(n *node) []op.Op {
 			Exits:    map[int]string{5: "tls is off", 6: "the node does not have that host", 7: "the CA does not answer"},
 		}, on(n, func(ctx context.Context, n *node, in certHostIn) (certRenewOut, error) { return n.renew(ctx, in.Host) })),
 	}
+}
+
+// ownPin is the pin of the node's own CA, empty where that signs nothing.
+func (n *node) ownPin() string {
+	if n.certs == nil || n.edge.TLSMode() != string(cert.Internal) {
+		return ""
+	}
+	block, _ := pem.Decode(n.certs.CA())
+	if block == nil {
+		return ""
+	}
+	root, err := x509.ParseCertificate(block.Bytes)
+	if err != nil {
+		return ""
+	}
+	return pinOf(root)
 }
 
 // certificates are those of the hosts that are served, none where TLS is off.

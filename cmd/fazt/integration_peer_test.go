@@ -72,7 +72,7 @@ func TestIntegrationPeer(t *testing.T) {
 		t.Fatalf("here and there differ:\n%s%s", here.stdout, there.stdout)
 	}
 	// A token of one node is none of another's.
-	w.want(0, "@a", "peer", "add", "a", a.control, "--token-file", filepath.Join(b.state, "run", "token"))
+	w.want(0, "@a", "peer", "add", "a", a.control, "--token-file", filepath.Join(b.state, "run", "token"), "--no-check")
 	w.want(4, "token", "@a", "status")
 	b.stop()
 	w.want(7, "b ("+b.control+")", "@b", "status")
@@ -106,7 +106,7 @@ func TestIntegrationPeerDies(t *testing.T) {
 		arrived <- struct{}{}
 		_, _ = io.Copy(c, to)
 	})
-	w.want(0, "@b", "peer", "add", "b", through, "--token-file", filepath.Join(b.state, "run", "token"))
+	w.want(0, "@b", "peer", "add", "b", through, "--token-file", filepath.Join(b.state, "run", "token"), "--no-check")
 	told := make(chan ended, 1)
 	b.signal(syscall.SIGSTOP) // it gets the question and never answers
 	go func() { told <- w.fazt("@b", "sync", "--wait") }()
@@ -124,7 +124,7 @@ func TestIntegrationPeerDies(t *testing.T) {
 		_, _ = c.Read(make([]byte, 64<<10))
 		_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 4000\r\n\r\n{\"apps\":[{\"app\":\"blog\",")
 	})
-	w.want(0, "@half", "peer", "add", "half", half, "--token-file", filepath.Join(b.state, "run", "token"))
+	w.want(0, "@half", "peer", "add", "half", half, "--token-file", filepath.Join(b.state, "run", "token"), "--no-check")
 	if e := w.fazt("@half", "app", "list"); e.exit != 7 || !strings.Contains(e.stderr, "broke off") || strings.Contains(e.stdout, "blog") {
 		t.Fatalf("exit %d, want 7\n%s%s", e.exit, e.stdout, e.stderr)
 	}

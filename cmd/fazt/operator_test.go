@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -23,20 +22,19 @@ import (
 	"github.com/fazt-sh/fazt/platform/op"
 )
 
-const consoleURL = "https://fazt.localhost"
-
 // operators is a node with a console, reached over TLS as a stranger reaches it, and a
 // role for each permission, which somebody has by what their address says.
 type operators struct {
 	*rig
-	client *http.Client
+	client  *http.Client
+	console string // its address
 }
 
 func newOperators(t *testing.T, more string) *operators {
 	t.Helper()
 	o := &operators{rig: newRig(t, func(c *nodeConfig) { c.listen, c.secure = nil, []string{"127.0.0.1:0"} })}
 	var config strings.Builder
-	config.WriteString("edge {\n  domain = \"localhost\"\n  tls    = { mode = \"internal\" }\n}\nlimits {\n  requests_per_ip = { rate = 1000000, burst = 1000000 }\n}\n")
+	config.WriteString("edge {\n  domain  = \"localhost\"\n  console = \"localhost\"\n  tls     = { mode = \"internal\" }\n}\nlimits {\n  requests_per_ip = { rate = 1000000, burst = 1000000 }\n}\n")
 	for i, p := range op.Permissions() {
 		var members []string
 		for set := range 1 << len(op.Permissions()) {
@@ -51,20 +49,16 @@ func newOperators(t *testing.T, more string) *operators {
 		t.Fatalf("%s%s", out, &o.talk)
 	}
 	for end := time.Now().Add(20 * time.Second); ; time.Sleep(time.Millisecond) {
-		if i := slices.IndexFunc(o.certificates(), func(c certView) bool { return c.Host == "fazt.localhost" && c.State == "ok" }); i >= 0 {
+		if i := slices.IndexFunc(o.certificates(), func(c certView) bool { return c.Host == "localhost" && c.State == "ok" }); i >= 0 {
 			break
 		}
 		if time.Now().After(end) {
 			t.Fatalf("no certificate: %+v", o.certificates())
 		}
 	}
-	o.client = &http.Client{
-		Transport: &http.Transport{ForceAttemptHTTP2: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true},
-			DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-				return (&net.Dialer{}).DialContext(ctx, "tcp", o.edge.Addrs()[0].String())
-			}},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
+	_, port, _ := net.SplitHostPort(o.edge.Addrs()[0].String())
+	o.console = "https://localhost:" + port
+	o.client = &http.Client{Transport: peer{URL: o.console, Pin: o.ownPin()}.transport()}
 	t.Cleanup(o.client.CloseIdleConnections)
 	return o
 }
@@ -168,7 +162,7 @@ func TestMatrixAtTheDoor(t *testing.T) {
 					want = http.StatusBadRequest // let in, and told that there is no such field
 				}
 			}
-			if got, answer := o.send(t, "POST", consoleURL+row.Path(), `{"not a field":1}`, header); got != want {
+			if got, answer := o.send(t, "POST", o.console+row.Path(), `{"not a field":1}`, header); got != want {
 				t.Fatalf("roles %v, scopes %v: %s is answered %d %s, want %d", permissionsOf(roles), permissionsOf(scopes), row.Row().Name, got, answer, want)
 			}
 		}
@@ -186,7 +180,7 @@ func permissionsOf(set int) (names []string) {
 
 // session is one at the console.
 func (o *operators) session(t fataler, email string) string {
-	text, _, err := o.ground.People.Begin(context.Background(), identity.New{Person: o.person(t, email).ID, Audience: "fazt.localhost", Idle: time.Hour, Absolute: time.Hour})
+	text, _, err := o.ground.People.Begin(context.Background(), identity.New{Person: o.person(t, email).ID, Audience: "localhost", Idle: time.Hour, Absolute: time.Hour})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -203,7 +197,7 @@ func TestTokensAtTheDoor(t *testing.T) {
 	text, id := o.token(t, everybody(), "deploy")
 	before, writes := o.entries(t), o.ground.DB.Stats().Writes
 	for i := range 1000 {
-		if code, answer := o.send(t, "POST", consoleURL+"/v1/sync", "{}", fmt.Sprintf("Authorization: Bearer fzt_%048d", i)); code != 401 {
+		if code, answer := o.send(t, "POST", o.console+"/v1/sync", "{}", fmt.Sprintf("Authorization: Bearer fzt_%048d", i)); code != 401 {
 			t.Fatalf("%d %s", code, answer)
 		}
 	}
@@ -213,7 +207,7 @@ func TestTokensAtTheDoor(t *testing.T) {
 	if refused := o.edge.Traffic().Refused["api"]; refused != 1000 {
 		t.Errorf("%d refusals are counted", refused)
 	}
-	code, answer := o.send(t, "POST", consoleURL+"/v1/trash/purge", `{"app":"a","confirm":"a"}`, "Authorization: Bearer "+text)
+	code, answer := o.send(t, "POST", o.console+"/v1/trash/purge", `{"app":"a","confirm":"a"}`, "Authorization: Bearer "+text)
 	if code != 403 || !strings.Contains(answer, `the token \"ci\" has not`) || !strings.Contains(answer, "scope admin") {
 		t.Errorf("%d %s", code, answer)
 	}
@@ -228,7 +222,7 @@ func TestTokensAtTheDoor(t *testing.T) {
 	if err := o.ground.People.RevokeToken(t.Context(), id); err != nil {
 		t.Fatal(err)
 	}
-	if code, answer = o.send(t, "POST", consoleURL+"/v1/trash/purge", `{}`, "Authorization: Bearer "+text); code != 401 {
+	if code, answer = o.send(t, "POST", o.console+"/v1/trash/purge", `{}`, "Authorization: Bearer "+text); code != 401 {
 		t.Errorf("after it was revoked: %d %s", code, answer)
 	}
 }
@@ -248,7 +242,7 @@ func TestACommitTakesAtOnce(t *testing.T) {
 	o := newOperators(t, "")
 	text, _ := o.token(t, everybody(), "observe", "plan", "deploy")
 	status := func() int {
-		code, _ := o.send(t, "GET", consoleURL+"/v1/status", "", "Authorization: Bearer "+text)
+		code, _ := o.send(t, "GET", o.console+"/v1/status", "", "Authorization: Bearer "+text)
 		return code
 	}
 	if code := status(); code != 200 {
@@ -277,7 +271,7 @@ func TestAStreamOutlivesItsSilence(t *testing.T) {
 		t.Fatalf("%s%s", out, &o.talk)
 	}
 	text, _ := o.token(t, everybody(), "observe")
-	r, err := http.NewRequest("POST", consoleURL+"/v1/events", strings.NewReader(`{"follow":true,"type":"told"}`))
+	r, err := http.NewRequest("POST", o.console+"/v1/events", strings.NewReader(`{"follow":true,"type":"told"}`))
 	if err != nil {
 		t.Fatal(err)
 	}

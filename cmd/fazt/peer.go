@@ -1,12 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"io"
 	"io/fs"
-	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -22,10 +22,11 @@ import (
 type peer struct {
 	Name  string `json:"name"`
 	URL   string `json:"url"`
+	Pin   string `json:"pin,omitempty"` // of the key that its certificate leads to; empty: whom this machine trusts
 	token string
 }
 
-// peerBook is this person's peers: names and addresses in the configuration
+// peerBook is this person's peers: names, addresses and pins in the configuration
 // folder, tokens apart in the state folder, which only they can read.
 type peerBook struct{ config, state string }
 
@@ -95,11 +96,11 @@ func (b peerBook) save(peers []peer, tokens map[string]string) error {
 func checkPeerURL(raw string) error {
 	u, err := url.Parse(raw)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		return fault.New(fault.Invalid, "%q is not the address of a node", raw).WithHint("it looks like http://127.0.0.1:4410")
+		return fault.New(fault.Invalid, "%q is not the address of a node", raw).WithHint("it looks like https://fazt.example.com, or http://127.0.0.1:4410 on its own machine")
 	}
 	if u.Scheme == "http" && !loopback(u.Hostname()) {
 		return fault.New(fault.Invalid, "%q would send the token over the network in the clear", raw).
-			WithHint("use an address of this machine, for instance the end of an ssh tunnel: ssh -L 4410:127.0.0.1:4410 host")
+			WithHint("use https and the address of its console; or an address of this machine, for instance the end of an ssh tunnel: ssh -L 4410:127.0.0.1:4410 host")
 	}
 	return nil
 }
@@ -109,6 +110,8 @@ type peerAddIn struct {
 	URL       string   `arg:"" name:"url" help:"address of its console, or of its control listener" json:"url"`
 	TokenFile string   `name:"token-file" placeholder:"FILE" help:"file that holds the token, or - for standard input; without it, somebody lets this machine in by a code" json:"token_file"`
 	Scope     []string `placeholder:"PERMISSION" help:"what the token of a code is for, instead of observe, plan and deploy; may be repeated" json:"scope"`
+	Pin       string   `placeholder:"sha256:..." help:"key that its certificate must lead to, where no public authority vouches for it: fazt cert list prints it on the node" json:"pin"`
+	NoCheck   bool     `name:"no-check" help:"write it down without asking whether it is there and takes the token" json:"no_check"`
 }
 
 type peersOut struct {
@@ -139,7 +142,8 @@ func (p *program) peerOps() []op.Op {
 		op.New(op.Row{
 			Name: "peer add", Group: groupPeers, Summary: "remember another node under a name", Effect: op.Change, Offline: true, Local: true, Since: "0.1.0",
 			Detail: "Given the address of a node's console, it shows a code, and waits until somebody who is signed in there lets this machine in; the token acts as them, for what --scope names and they may themselves. " +
-				"A control listener has no sign-in: the node prints its address at start and keeps the token in STATE/run/token.",
+				"A control listener has no sign-in: the node prints its address at start and keeps the token in STATE/run/token. " +
+				"The node is asked once, so that a wrong address or token is told at once.",
 			Examples: []op.Example{{Command: "peer add prod https://fazt.example.com"}, {Command: "peer add prod http://127.0.0.1:4410 --token-file prod.token"}},
 		}, p.peerAdd),
 		op.New(op.Row{
@@ -160,16 +164,24 @@ func (p *program) peerAdd(ctx context.Context, in peerAddIn) (peersOut, error) {
 		return peersOut{}, fault.New(fault.Invalid, "%q cannot name a peer", in.Name).
 			WithHint("use lower-case letters, digits and dashes, and not %s", strings.Join(reservedPeers(), ", "))
 	}
-	if err := checkPeerURL(in.URL); err != nil {
+	if err := cmp.Or(checkPeerURL(in.URL), checkPin(in.Pin)); err != nil {
 		return peersOut{}, err
 	}
-	added := peer{Name: in.Name, URL: strings.TrimSuffix(in.URL, "/")}
+	added := peer{Name: in.Name, URL: strings.TrimSuffix(in.URL, "/"), Pin: in.Pin}
 	if _, err := p.peers().without(added); err != nil { // before anybody is asked
 		return peersOut{}, err
+	}
+	if old, err := p.peers().find(added.Name); err == nil && added.Pin == "" {
+		added.Pin = old.Pin
 	}
 	token, err := p.tokenOf(ctx, added, in)
 	if err != nil {
 		return peersOut{}, err
+	}
+	if added.token = token; !in.NoCheck {
+		if _, err := p.reach(added).Listing(ctx); err != nil {
+			return peersOut{}, err
+		}
 	}
 	peers, err := p.peers().without(added)
 	if err != nil {
@@ -215,7 +227,7 @@ func (p *program) tokenOf(ctx context.Context, added peer, in peerAddIn) (string
 	case len(in.Scope) == 0:
 		in.Scope = scopesOfPeer()
 	}
-	return p.deviceOf(added.URL, http.DefaultTransport).token(ctx, deviceName(), in.Scope)
+	return p.deviceOf(added.URL, added.transport()).token(ctx, deviceName(), in.Scope)
 }
 
 func (p *program) peerRemove(_ context.Context, in peerNameIn) (peersOut, error) {

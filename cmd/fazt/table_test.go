@@ -200,7 +200,7 @@ func (r *rig) arguments() map[string][]string {
 		"init": {filepath.Join(home, "new")}, "dev": {r.site, "--once"}, "test": {r.site}, "serve": {"--check"},
 		"validate": {r.site}, "fmt": {r.site}, "explain": {"F1203"}, "plan": {r.site}, "apply": {r.site, "--yes"},
 		"history show": {"d-1"}, "app show": {"hello"}, "app logs": {"hello"}, "app open": {"hello"},
-		"peer add": {"other", "http://127.0.0.1:1"}, "peer remove": {"other"},
+		"peer add": {"other", "http://127.0.0.1:1", "--no-check"}, "peer remove": {"other"},
 		"rollback": {"--plan", "d-1"}, "pause": {"--reason", "test", "--app", "hello"}, "plan save": {r.site},
 		"pin": {"1234567"}, "approve": {"1234567"}, "trash restore": {"hello"}, "trash purge": {"hello", "--confirm", "hello"},
 		"import": {"hello"}, "forget": {"hello"}, "move": {"hello", "other"},
@@ -310,11 +310,20 @@ func streamed(t *testing.T, name, out string, failed bool) {
 // What passes by differs from one answer to the next.
 var passing = regexp.MustCompile(`"(up_ns|duration_ns|total_ns)":\d+`)
 
-// A row that reads answers the same bytes over the socket and to the holder of
-// the token, and where it needs no node in this very process.
+// answering is what asking at the console is counted as.
+var answering = regexp.MustCompile(`"traffic":\{[^{}]*\{[^{}]*\}[^{}]*\}`)
+
+// A row that reads answers the same bytes over the socket, to the holder of the
+// node's own token, at the console to the holder of a person's, and where it needs no
+// node in this very process.
 func TestReadsAreTheSameEverywhere(t *testing.T) {
-	r := newRig(t)
+	r := newOperators(t, "")
 	r.fill(t)
+	token, _ := r.token(t, everybody(), permissionsOf(1<<len(op.Permissions())-1)...)
+	writeFiles(t, filepath.Dir(r.site), map[string]string{"person.token": token})
+	if exit, out := r.fazt("peer", "add", "console", r.console, "--token-file", filepath.Join(filepath.Dir(r.site), "person.token"), "--pin", r.ownPin()); exit != 0 {
+		t.Fatalf("%s%s", out, &r.talk)
+	}
 	// These compare with a node, or say which verbs of this machine there are.
 	const notHere = "plan"
 	compared := 0
@@ -332,6 +341,9 @@ func TestReadsAreTheSameEverywhere(t *testing.T) {
 		socket := r.ask(t, call, "local")
 		if peer := r.ask(t, call, "node"); peer != socket {
 			t.Errorf("fazt %s answers\n%s\nand to a peer\n%s", row.Name, socket, peer)
+		}
+		if console := r.ask(t, call, "console"); console != socket {
+			t.Errorf("fazt %s answers\n%s\nand at the console\n%s", row.Name, socket, console)
 		}
 		if row.Offline && row.Name != notHere {
 			if here := r.ask(t, call, ""); here != socket {
@@ -357,7 +369,7 @@ func (r *rig) ask(t *testing.T, call op.Call, target string) string {
 	if reply.Failure != nil {
 		t.Errorf("fazt %s: %s", call.Op.Row().Name, reply.Body)
 	}
-	return passing.ReplaceAllString(string(reply.Body), `"$1":0`)
+	return answering.ReplaceAllString(passing.ReplaceAllString(string(reply.Body), `"$1":0`), `"traffic":{}`)
 }
 
 // Every row that is no verb of this machine has one operation in the API, and

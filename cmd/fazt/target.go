@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io/fs"
@@ -28,7 +29,7 @@ func (p *program) client(ctx context.Context, row op.Row, target string) (*op.Cl
 		if err != nil {
 			return nil, err
 		}
-		return p.opening(&op.Client{HTTP: http.DefaultTransport, BaseURL: found.URL, Token: found.token, Peer: target}), nil
+		return p.reach(found), nil
 	case row.Offline && !comparesWithNode(row) && target == "":
 		return p.inProcess(table(nil, p.log())), nil
 	}
@@ -81,11 +82,11 @@ func (p *program) noNode(state string, cause error) error {
 
 // ciPeer is the peer that continuous integration names by its environment.
 func (p *program) ciPeer() (*op.Client, error) {
-	url, token := p.getenv("FAZT_URL"), p.getenv("FAZT_TOKEN")
+	url, token, pin := p.getenv("FAZT_URL"), p.getenv("FAZT_TOKEN"), p.getenv("FAZT_PIN")
 	if url == "" {
 		return nil, fault.New(fault.NotFound, "@ci has no address").WithHint("set FAZT_URL and FAZT_TOKEN_FILE")
 	}
-	if err := checkPeerURL(url); err != nil {
+	if err := cmp.Or(checkPeerURL(url), checkPin(pin)); err != nil {
 		return nil, err
 	}
 	if file := p.getenv("FAZT_TOKEN_FILE"); file != "" {
@@ -94,7 +95,12 @@ func (p *program) ciPeer() (*op.Client, error) {
 			return nil, err
 		}
 	}
-	return p.opening(&op.Client{HTTP: http.DefaultTransport, BaseURL: strings.TrimSuffix(url, "/"), Token: token, Peer: "ci"}), nil
+	return p.reach(peer{Name: "ci", URL: strings.TrimSuffix(url, "/"), Pin: pin, token: token}), nil
+}
+
+// reach is a client of a peer.
+func (p *program) reach(to peer) *op.Client {
+	return p.opening(&op.Client{HTTP: to.transport(), BaseURL: to.URL, Token: to.token, Peer: to.Name})
 }
 
 // nodeSocket uses the connection that proved the node is there first.
