@@ -6,7 +6,6 @@ import (
 
 	"github.com/fazt-sh/fazt/edge/gate"
 	"github.com/fazt-sh/fazt/platform/fault"
-	"github.com/fazt-sh/fazt/platform/identity"
 	"github.com/fazt-sh/fazt/platform/op"
 )
 
@@ -32,7 +31,7 @@ func (o approveOut) WriteText(w *op.Screen) error {
 func approveOps(n *node) []op.Op {
 	return []op.Op{
 		op.New(op.Row{
-			Name: "token approve", Group: groupPeers, Summary: "let a program in that shows a code", Effect: op.Change, Needs: op.People, Since: "0.5.0",
+			Name: "token approve", Group: groupPeople, Summary: "let a program in that shows a code", Effect: op.Change, Needs: op.People, Since: "0.5.0",
 			Detail: "A program that shows a code, like `fazt peer add`, waits until somebody lets it in: at the node's console, or by this. " +
 				"On the node's own machine --person says whom it acts as; an address that nobody has signed in with is vouched for. From elsewhere it acts as whoever asks.",
 			Examples: []op.Example{{Command: "token approve K7QF-2M --person ana@example.com"}},
@@ -46,7 +45,7 @@ func approveOps(n *node) []op.Op {
 func (n *node) approve(ctx context.Context, in approveIn) (out approveOut, err error) {
 	actor := op.ActorFrom(ctx)
 	self, remote := strings.CutPrefix(actor, "person:")
-	switch operator := strings.HasPrefix(actor, "local:") || actor == "token:control"; {
+	switch operator := byOperator(ctx); {
 	case !operator && !remote:
 		return out, fault.New(fault.Forbidden, "a token lets no other program in").WithHint("open the console, and enter the code there")
 	case remote && in.Person != "":
@@ -73,18 +72,4 @@ func (n *node) approve(ctx context.Context, in approveIn) (out approveOut, err e
 		out.Person = who.Email
 	}
 	return out, nil
-}
-
-// issuerLocal vouches for whom the operator of the node names.
-const issuerLocal = "local"
-
-// vouched is somebody by id or address. Whoever runs the node says whose an address
-// is, before anybody has signed in with it.
-func (n *node) vouched(ctx context.Context, who string) (identity.Person, error) {
-	p, err := n.ground.People.Person(ctx, who)
-	email, is := identity.Address(who)
-	if fault.KindOf(err) != fault.NotFound || !is {
-		return p, err
-	}
-	return n.ground.People.Recognise(ctx, identity.Claim{Issuer: issuerLocal, Subject: email, Email: email, Verified: true}, func(string) bool { return true })
 }

@@ -14,6 +14,7 @@ const (
 	groupChange = "change a node"
 	groupLook   = "look at a node"
 	groupData   = "what apps keep"
+	groupPeople = "people"
 	groupPeers  = "other nodes"
 	groupMore   = "more"
 )
@@ -33,7 +34,9 @@ func table(n *node, log *slog.Logger) op.Table {
 		whyOps(n),
 		traceOps(n),
 		accessOps(n),
-		approveOps(n),
+		userOps(n),
+		sessionOps(n),
+		tokenOps(n),
 		driftOps(n),
 		diffOps(n),
 		eventOps(n),
@@ -72,7 +75,7 @@ func (p *program) verbs() op.Table {
 
 // grouped sorts rows by their heading; within one the order stays.
 func grouped(t op.Table) op.Table {
-	order := []string{groupBegin, groupWrite, groupChange, groupLook, groupData, groupPeers, groupMore}
+	order := []string{groupBegin, groupWrite, groupChange, groupLook, groupData, groupPeople, groupPeers, groupMore}
 	t = slices.Clone(t)
 	slices.SortStableFunc(t, func(a, b op.Op) int {
 		return slices.Index(order, a.Row().Group) - slices.Index(order, b.Row().Group)

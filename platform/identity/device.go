@@ -36,7 +36,7 @@ type Device struct {
 // StartDevice makes a code for a person to type and a secret to poll with.
 func (d *Directory) StartDevice(ctx context.Context, name, address string, scopes []string) (Device, error) {
 	ask := Device{Name: clip(name, 100), Scopes: words(scopes), Address: clip(address, 64)}
-	if err := (NewToken{Name: ask.Name, Scopes: ask.Scopes}).check(); err != nil {
+	if err := (NewToken{Name: ask.Name, Scopes: ask.Scopes}).Check(); err != nil {
 		return Device{}, err
 	}
 	now := d.clock()

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/fazt-sh/fazt/platform/fault"
 	"github.com/fazt-sh/fazt/platform/sqlite"
 )
 
@@ -46,6 +47,30 @@ func (d *Directory) Sessions(ctx context.Context, person string) (list []Session
 		return err
 	})
 	return slices.DeleteFunc(list, func(s Session) bool { return !s.alive(now) }), err
+}
+
+// EverySession lists the sessions of everybody, the last used first, at most limit.
+func (d *Directory) EverySession(ctx context.Context, limit int) (list []Session, err error) {
+	if err := d.flushUses(ctx); err != nil {
+		return nil, err
+	}
+	err = d.db.Read(ctx, func(tx *sqlite.Tx) error {
+		list, err = collect(scanSession)(tx.Query(sessionQuery+` WHERE min(s.ends, s.seen + s.idle) > ? ORDER BY s.seen DESC, s.id LIMIT ?`, d.clock().UnixMilli(), limit))
+		return err
+	})
+	return list, err
+}
+
+// SessionByID finds a session that is not over.
+func (d *Directory) SessionByID(ctx context.Context, id string) (s Session, err error) {
+	err = d.db.Read(ctx, func(tx *sqlite.Tx) error {
+		s, err = scanSession(tx.QueryRow(sessionQuery+` WHERE s.id = ?`, id))
+		return err
+	})
+	if errors.Is(err, sql.ErrNoRows) || err == nil && !s.alive(d.clock()) {
+		err = fault.New(fault.NotFound, "there is no session %q", id).WithSubject(id).WithHint("list the sessions, and name one by its id")
+	}
+	return s, err
 }
 
 // atOnce is how many uses one transaction writes down, so that others are not

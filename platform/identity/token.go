@@ -40,12 +40,15 @@ type NewToken struct {
 	Lifetime time.Duration
 }
 
-func (n NewToken) check() error {
+// Check refuses what no token can be made of.
+func (n NewToken) Check() error {
 	switch {
 	case n.Name == "":
 		return fault.New(fault.Invalid, "a token needs a name").WithHint("name what will use it, like ci")
 	case len(words(n.Scopes)) == 0:
 		return fault.New(fault.Invalid, "the token %q would be good for nothing", n.Name).WithHint("name its scopes")
+	case n.Lifetime < 0:
+		return fault.New(fault.Invalid, "the token %q would be over before it is used", n.Name).WithHint("say how long it is good, like 30d")
 	case n.Lifetime > mostLife:
 		return fault.New(fault.Invalid, "the token %q would live longer than 90 days", n.Name).WithHint("take 90 days, and rotate it")
 	}
@@ -81,7 +84,7 @@ func hashToken(text string) (hash digest, ok bool) {
 
 // CreateToken makes a token and returns its text, of which only a hash is kept.
 func (d *Directory) CreateToken(ctx context.Context, n NewToken) (token string, t Token, err error) {
-	if err := n.check(); err != nil {
+	if err := n.Check(); err != nil {
 		return "", Token{}, err
 	}
 	token, hash := newToken()
@@ -167,6 +170,18 @@ func (d *Directory) Tokens(ctx context.Context, person string) (list []Token, er
 		return err
 	})
 	return list, err
+}
+
+// TokenByID finds a token, also one that is over.
+func (d *Directory) TokenByID(ctx context.Context, id string) (t Token, err error) {
+	err = d.db.Read(ctx, func(tx *sqlite.Tx) error {
+		t, err = scanToken(tx.QueryRow(tokenQuery+` WHERE t.id = ?`, id))
+		return err
+	})
+	if errors.Is(err, sql.ErrNoRows) {
+		err = noToken(id, nil)
+	}
+	return t, err
 }
 
 // RotateToken gives a token another text and its lifetime anew; the old text is over.

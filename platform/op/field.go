@@ -49,7 +49,7 @@ func (k kind) wants() string {
 	case kindFloat:
 		return "a number"
 	case kindDuration:
-		return "a duration such as 30s or 5m"
+		return "a duration such as 30s, 5m or 7d"
 	case kindStrings:
 		return "a list of texts"
 	case kindMap:
@@ -302,7 +302,7 @@ func (f *field) setText(v reflect.Value, text string) (err error) {
 		}
 	case kindDuration:
 		var d time.Duration
-		if d, err = time.ParseDuration(text); err == nil {
+		if d, err = parseDuration(text); err == nil {
 			v.SetInt(int64(d))
 		}
 	}
@@ -310,6 +310,16 @@ func (f *field) setText(v reflect.Value, text string) (err error) {
 		return fmt.Errorf("wants %s, not %s", f.kind.wants(), quoted(text))
 	}
 	return nil
+}
+
+// parseDuration reads what time.ParseDuration reads, and whole days.
+func parseDuration(text string) (time.Duration, error) {
+	const day = 24 * time.Hour
+	if digits, ok := strings.CutSuffix(text, "d"); ok {
+		n, err := strconv.ParseUint(digits, 10, 16)
+		return time.Duration(n) * day, err
+	}
+	return time.ParseDuration(text)
 }
 
 // allowed checks v against the field's list of allowed values. An optional field

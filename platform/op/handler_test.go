@@ -32,7 +32,7 @@ func TestUnknownFieldsAreRefusedByName(t *testing.T) {
 		`{"limit":1.5}`:                          `"limit" wants a whole number, not 1.5`,
 		`{"port":70000}`:                         `"port" wants a whole number, not 70000`,
 		`{"since":30}`:                           `"since" wants a duration as text, such as "30s", not 30`,
-		`{"since":"soon"}`:                       `"since" wants a duration such as 30s or 5m, not "soon"`,
+		`{"since":"soon"}`:                       `"since" wants a duration such as 30s, 5m or 7d, not "soon"`,
 		`{"format":"xml"}`:                       `"format" wants text, md or json, not "xml"`,
 		`{"label":"a"}`:                          `"label" wants a list of texts, not "a"`,
 		`{"var":{"a":1}}`:                        `"var" wants an object of texts, not {"a":1}`,

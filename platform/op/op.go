@@ -58,6 +58,23 @@ func Permissions() []Permission {
 	return []Permission{Observe, Plan, Deploy, DataRead, DataWrite, People, Secrets, Admin}
 }
 
+// ParsePermission reads the name of a permission. The error of one that is none
+// names the nearest.
+func ParsePermission(text string) (Permission, error) {
+	var names []string
+	for _, p := range Permissions() {
+		if string(p) == text {
+			return p, nil
+		}
+		names = append(names, string(p))
+	}
+	err := fault.New(fault.Invalid, "there is no permission %s", quoted(text)).WithHint("there are %s", strings.Join(names, ", "))
+	if near := nearest(text, names); near != "" {
+		err = err.WithHint("did you mean %s? there are %s", near, strings.Join(names, ", "))
+	}
+	return "", err
+}
+
 // Means says what somebody may do who has the permission, empty for one that is none.
 func (p Permission) Means() string {
 	switch p {

@@ -42,6 +42,16 @@ func TestTarget(t *testing.T) {
 	}
 }
 
+// Whole days are a duration too.
+func TestDays(t *testing.T) {
+	for text, want := range map[string]time.Duration{"30d": 30 * 24 * time.Hour, "0d": 0, "36h": 36 * time.Hour, "-1d": -1, "1.5d": -1, "99999999d": -1, "d": -1} {
+		call, err := op.Parse(sample(nil), []string{"app", "list", "--since=" + text})
+		if want < 0 && err == nil || want >= 0 && (err != nil || call.In.(listIn).Since != want) {
+			t.Errorf("%s: %v %v", text, call.In, err)
+		}
+	}
+}
+
 func TestUsageErrors(t *testing.T) {
 	for line, want := range map[string]string{
 		"@a @b app list":                       `two targets: @a and @b`,
@@ -61,7 +71,7 @@ func TestUsageErrors(t *testing.T) {
 		"app list --limit --all":               `--limit needs a value|write --limit=VALUE if the value begins with a dash`,
 		"app list --limit many":                `--limit wants a whole number, not "many"`,
 		"app list --limit 9999999999999999999": `--limit wants a whole number`,
-		"app list --since soon":                `--since wants a duration such as 30s or 5m, not "soon"`,
+		"app list --since soon":                `--since wants a duration such as 30s, 5m or 7d, not "soon"`,
 		"app list --format xml":                `--format wants text, md or json, not "xml"`,
 		"app list --var novalue":               `--var wants NAME=VALUE, not "novalue"`,
 		"app list --ratio NaN":                 `--ratio wants a number, not "NaN"`,
