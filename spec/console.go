@@ -32,7 +32,7 @@ func consoleOf(shared []Object, apps iter.Seq[Object]) (string, Object) {
 		switch o.Kind {
 		case KindEdge:
 			edge = o
-		case KindOAuth, KindMail, KindLogin, KindGroup, KindRole:
+		case KindOAuth, KindMail, KindLogin, KindGroup, KindRole, KindWorkload:
 			people = true
 		}
 	}

@@ -60,7 +60,7 @@ func Export(objects []Object) (map[string][]byte, error) {
 				return nil, fmt.Errorf("%s cannot be read: %w", o.Addr, err)
 			}
 			exportSecret(shared.Body(), o.Name, secret)
-		case KindGroup, KindRole, KindOAuth, KindMail, KindLogin:
+		case KindGroup, KindRole, KindOAuth, KindMail, KindLogin, KindWorkload:
 			if err := exportThing(shared.Body(), o); err != nil {
 				return nil, err
 			}

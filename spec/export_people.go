@@ -55,6 +55,10 @@ func (o Object) thing() (p Part, err error) {
 		if p.Args = g.Written(); len(g.SecondFactor) > 0 {
 			p.Args["second_factor"] = subjectList(g.SecondFactor)
 		}
+	case KindWorkload:
+		var v Workload
+		err = json.Unmarshal(o.Spec, &v)
+		p.Args = v.written()
 	case KindRole:
 		var r Role
 		err = json.Unmarshal(o.Spec, &r)

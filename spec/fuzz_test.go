@@ -14,7 +14,7 @@ import (
 // text vanish without a word.
 func FuzzLoad(f *testing.F) {
 	for _, folder := range []string{"errors", "valid"} {
-		for _, name := range []string{"arguments.hcl", "later.hcl", "references.hcl", "cycles.hcl", "rules.hcl", "foreach.hcl", "check.hcl", "limits.hcl", "tls-keys.hcl", "program.hcl", "secrets.hcl", "services.txtar", "people.hcl", "people.txtar", "grants.txtar", "signin.hcl", "signin.txtar", "docrules.hcl", "rules.txtar", "personas.hcl", "program.txtar", "limits.txtar", "tls.txtar", "whole.txtar", "json.txtar"} {
+		for _, name := range []string{"arguments.hcl", "later.hcl", "references.hcl", "cycles.hcl", "rules.hcl", "foreach.hcl", "check.hcl", "limits.hcl", "tls-keys.hcl", "program.hcl", "secrets.hcl", "services.txtar", "people.hcl", "people.txtar", "workload.hcl", "workload.txtar", "grants.txtar", "signin.hcl", "signin.txtar", "docrules.hcl", "rules.txtar", "personas.hcl", "program.txtar", "limits.txtar", "tls.txtar", "whole.txtar", "json.txtar"} {
 			addSeed(f, "testdata/"+folder+"/"+name)
 		}
 	}

@@ -400,8 +400,8 @@ func TestAddresses(t *testing.T) {
 
 func TestVersionConstraints(t *testing.T) {
 	for constraint, ok := range map[string]bool{
-		">= 0.5": true, "0.5.0": true, "= 0.5": true, "~> 0.1": true, "~> 0.5": true, "~> 0.5.0": true, ">= 0.1, < 0.6": true, "!= 0.4": true,
-		"> 0.5": false, "~> 0.4.0": false, "~> 0.6": false, "~> 1.0": false, "< 0.5": false, ">= 0.1, != 0.5.0": false, "<= 0.4.9": false,
+		">= 0.6": true, "0.6.0": true, "= 0.6": true, "~> 0.1": true, "~> 0.6": true, "~> 0.6.0": true, ">= 0.1, < 0.7": true, "!= 0.5": true,
+		"> 0.6": false, "~> 0.5.0": false, "~> 0.7": false, "~> 1.0": false, "< 0.6": false, ">= 0.1, != 0.6.0": false, "<= 0.5.9": false,
 	} {
 		out := spec.Load(spec.Input{Tree: repo(map[string]string{"fazt.hcl": fmt.Sprintf("fazt { version = %q }", constraint)})})
 		if accepted := out.Spec != nil; accepted != ok {

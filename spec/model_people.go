@@ -9,6 +9,8 @@ const (
 	KindLogin Kind = "login"
 	KindGroup Kind = "group"
 	KindRole  Kind = "role"
+
+	KindWorkload Kind = "workload"
 )
 
 // OAuth is the canonical form of an oauth block: somebody who vouches for

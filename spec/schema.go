@@ -128,7 +128,7 @@ func Language() Schema {
 	s := Schema{Version: LanguageVersion, Refs: references(), Functions: functionSchemas()}
 	s.Blocks = []Block{
 		faztBlock(), variableBlock(), localsBlock(), functionBlock(), checkBlock(), nodeBlock(), edgeBlock(), limitsBlock(), secretBlock(),
-		oauthBlock(), mailBlock(), loginBlock(), groupBlock(), roleBlock(), devBlock(), appBlock(),
+		oauthBlock(), mailBlock(), loginBlock(), groupBlock(), roleBlock(), workloadBlock(), devBlock(), appBlock(),
 		movedBlock(), removedBlock(),
 	}
 	for _, name := range laterBlocks() {

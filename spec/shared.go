@@ -81,6 +81,7 @@ func (l *load) evaluateShared() {
 	l.loginThing(l.once(blocks["login"]), mail != nil)
 	l.groups(blocks["group"])
 	l.roles(blocks["role"])
+	l.workloads(blocks["workload"])
 	l.dev(l.once(blocks["dev"]))
 	l.shared.checks = blocks["check"]
 	l.shared.moves = append(blocks["moved"], blocks["removed"]...)
@@ -106,7 +107,7 @@ func (l *load) declare(root, what string, blocks []*block) {
 	n := names{what: what, places: map[string]hcl.Range{}}
 	for _, b := range blocks {
 		valid, help := hclsyntax.ValidIdentifier(b.label()), "letters, digits, _ and -, beginning with a letter"
-		if slices.Contains([]string{"node", "group", "role", "oauth"}, what) {
+		if slices.Contains([]string{"node", "group", "role", "oauth", "workload"}, what) {
 			valid, help = validName(b.label()), nameHelp
 		}
 		if first, twice := n.places[b.label()]; twice {

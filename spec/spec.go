@@ -45,7 +45,7 @@ import "slices"
 
 // LanguageVersion is the version of the language that this package speaks;
 // fazt { version = … } is judged against it.
-const LanguageVersion = "0.5.0"
+const LanguageVersion = "0.6.0"
 
 // Input is what one load needs.
 type Input struct {

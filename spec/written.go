@@ -107,6 +107,12 @@ func valueOf(w any) cty.Value {
 		return cty.BoolVal(w)
 	case []string:
 		return textList(w)
+	case map[string]string:
+		v := map[string]cty.Value{}
+		for key, text := range w {
+			v[key] = cty.StringVal(text)
+		}
+		return cty.ObjectVal(v)
 	case []int:
 		list := make([]cty.Value, len(w))
 		for i, n := range w {

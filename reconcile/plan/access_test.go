@@ -59,3 +59,36 @@ func TestAccessIsAccepted(t *testing.T) {
 		t.Errorf("an empty node: %+v, %+v", p.Refused, p.Access)
 	}
 }
+
+func job(t *testing.T, claims map[string]string) spec.Object {
+	t.Helper()
+	text, err := json.Marshal(spec.Workload{Issuer: "https://id.test", Claims: claims, Roles: []string{"role:watcher"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return spec.Object{Addr: "workload.ci", Kind: spec.KindWorkload, Name: "ci", Spec: text, Digest: string(text)}
+}
+
+// Programs of an issuer gain access as people do, and so do others that can be the
+// workload when its claims are others.
+func TestAccessOfWorkloads(t *testing.T) {
+	narrow, wide := map[string]string{"repository": "me/site", "ref": "refs/heads/main"}, map[string]string{"repository": "me/site"}
+	for name, c := range map[string]struct {
+		actual []spec.Object
+		claims map[string]string
+		risk   string
+	}{
+		"a new one":      {nil, narrow, ""},
+		"one claim less": {[]spec.Object{job(t, narrow)}, wide, "other programs are this workload from then on"},
+	} {
+		watcher := role(t, "watcher")
+		p := plan.Diff(plan.Input{Actual: append(c.actual, watcher), Desired: []spec.Object{job(t, c.claims), watcher}, Revision: "dir:0123456789ab", Node: "local", Generation: 3})
+		var text strings.Builder
+		if err := p.WriteText(&text, plan.TextOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		if p.Refused == nil || p.Refused.Code != plan.RefusedAccess || !strings.Contains(text.String(), "workload:ci gains observe, plan on node") || !strings.Contains(text.String(), c.risk) {
+			t.Errorf("%s: %+v\n%s", name, p.Refused, text.String())
+		}
+	}
+}

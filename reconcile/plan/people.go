@@ -2,6 +2,7 @@ package plan
 
 import (
 	"encoding/json"
+	"slices"
 
 	"github.com/fazt-sh/fazt/spec"
 )
@@ -57,6 +58,9 @@ func peopleRisks(c *Change) {
 	}
 	if c.Action != Update {
 		return
+	}
+	if c.Kind == spec.KindWorkload && slices.ContainsFunc(c.Fields, func(f Field) bool { return f.Path != "roles" }) {
+		c.warn(spec.RiskHigh, "other programs are this workload from then on: those whose tokens say so")
 	}
 	for _, f := range c.Fields {
 		switch {

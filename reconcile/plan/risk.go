@@ -90,7 +90,7 @@ func (j *judge) judge(c *Change) {
 		edgeRisks(c)
 	case spec.KindLimits:
 		limitsRisks(c)
-	case spec.KindOAuth, spec.KindMail, spec.KindLogin:
+	case spec.KindOAuth, spec.KindMail, spec.KindLogin, spec.KindWorkload:
 		peopleRisks(c)
 	}
 }

@@ -35,14 +35,22 @@ type Who struct {
 	Email    string   // verified, in canonical form; empty: no rule names them
 	SignedIn bool     // known, whatever rules say of them
 	Scopes   []string // what their token is for; nil: everything that they may do themselves
-	Roles    []string // that they have besides what rules say: the development sign-in gives some
+	Roles    []string // that they have besides what rules say: a workload's, and the development sign-in gives some
 }
 
 // Rules are what a set of objects says of people. They are immutable.
 type Rules struct {
-	groups []membership
-	roles  []role
-	gates  map[spec.Addr]*Gate
+	groups    []membership
+	roles     []role
+	workloads []workload
+	gates     map[spec.Addr]*Gate
+}
+
+// workload is a program that an issuer vouches for.
+type workload struct {
+	spec.Workload
+	name   string
+	object *spec.Object
 }
 
 // membership is a group or a role and who belongs to it.
@@ -93,6 +101,11 @@ func Compile(objects []spec.Object) *Rules {
 			}
 		case spec.KindRole:
 			r.addRole(o)
+		case spec.KindWorkload:
+			w := workload{name: o.Name, object: o}
+			if json.Unmarshal(o.Spec, &w.Workload) == nil {
+				r.workloads = append(r.workloads, w)
+			}
 		case spec.KindApp:
 			if g := gateOf(o); g != nil {
 				r.gates[o.Addr] = g

@@ -11,7 +11,7 @@ import (
 
 // Shift is somebody who may do more, or less, than before.
 type Shift struct {
-	Subject string `json:"subject"`         // an address, "domain:…" (somebody of it who is not named), "signed-in", "anyone"
+	Subject string `json:"subject"`         // an address, "domain:…" (somebody of it who is not named), "signed-in", "anyone", "workload:…"
 	Action  string `json:"action"`          // read, write, one of the node's or an app's own; Everything of an owner
 	On      string `json:"on"`              // "app.notes", "app.notes/admin/*", "node"
 	Gains   bool   `json:"gains"`           // else loses
@@ -51,9 +51,17 @@ func Compare(before, after []spec.Object) []Shift {
 	c.apps(before, after, same)
 	c.dropWithin()
 	slices.SortFunc(c.shifts, func(a, b Shift) int {
-		return cmp.Or(cmp.Compare(a.On, b.On), cmp.Compare(a.Subject, b.Subject), cmp.Compare(a.Action, b.Action), cmp.Compare(a.From, b.From))
+		return cmp.Or(cmp.Compare(a.On, b.On), cmp.Compare(a.Subject, b.Subject), cmp.Compare(a.Action, b.Action), cmp.Compare(a.From, b.From), cmp.Compare(sign(a.Gains), sign(b.Gains)))
 	})
 	return c.shifts
+}
+
+// sign puts losses first, where another program by the same name gains the same.
+func sign(gains bool) int {
+	if gains {
+		return 1
+	}
+	return -1
 }
 
 type comparison struct {
@@ -69,6 +77,7 @@ type leaf struct {
 	subject string
 	was, is *View
 	within  []int // of people, widest first
+	program bool  // a workload, which comes to no app's gate
 }
 
 func (l *leaf) view(after bool) *View {
@@ -108,6 +117,7 @@ func (c *comparison) leaves() {
 		}
 		c.add(name, Who{SignedIn: true, Email: name}, within...)
 	}
+	c.programs()
 }
 
 // unnamed is an address no rule can name: a local part is never empty.
@@ -219,7 +229,7 @@ func (c *comparison) gate(app string, was, is *Gate) {
 				if after {
 					g = is
 				}
-				return l.view(after).Pass(g, probe, action == Write, now)
+				return !l.program && l.view(after).Pass(g, probe, action == Write, now)
 			})
 		}
 	}
@@ -309,7 +319,7 @@ func (c *comparison) instant(t int) string {
 	return c.times[t].UTC().Format(time.RFC3339)
 }
 
-// samePeople tells whether the roles and groups of both sides are the same.
+// samePeople tells whether the roles, groups and workloads of both sides are the same.
 func samePeople(before, after []spec.Object) bool {
 	return slices.Equal(peopleDigests(before), peopleDigests(after))
 }
@@ -317,7 +327,7 @@ func samePeople(before, after []spec.Object) bool {
 func peopleDigests(objects []spec.Object) []string {
 	var list []string
 	for _, o := range objects {
-		if o.Kind == spec.KindGroup || o.Kind == spec.KindRole {
+		if peopleKind(o.Kind) {
 			list = append(list, string(o.Addr)+" "+o.Digest)
 		}
 	}

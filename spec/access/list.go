@@ -42,12 +42,22 @@ type Members struct {
 // Roles are the declared roles by name, and what each grants.
 func (r *Rules) Roles() (list []Members, grants []Given) {
 	for _, role := range r.roles {
-		list = append(list, Members{role.subject, role.members, role.object.Range})
+		list = append(list, Members{role.subject, slices.Concat(role.members, r.bearing(role.subject)), role.object.Range})
 		for _, g := range role.grants {
 			grants = append(grants, Given{role.name, g.Grant, g.place})
 		}
 	}
 	return list, grants
+}
+
+// bearing are the workloads that have a role.
+func (r *Rules) bearing(role string) (subjects []string) {
+	for _, w := range r.workloads {
+		if slices.Contains(w.Roles, role) {
+			subjects = append(subjects, subjectWorkload+w.name)
+		}
+	}
+	return subjects
 }
 
 // Groups are the declared groups by name.
