@@ -94,7 +94,8 @@ type Policy struct {
 	Idle     time.Duration
 	Absolute time.Duration
 	// Factor tells whether somebody must give a second factor; nil: nobody.
-	Factor func(who *identity.Person) bool
+	Factor    func(who *identity.Person) bool
+	Workloads []Workload // by name
 	// May tells whether somebody may do on the node what a scope is for; nil: nobody.
 	May    func(who *identity.Person, scope string) bool
 	Signup func(ctx context.Context, email string) bool // whether a stranger with a verified address may come in; empty: without one
