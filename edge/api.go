@@ -6,8 +6,8 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/fazt-sh/fazt/edge/gate"
 	"github.com/fazt-sh/fazt/platform/fault"
-	"github.com/fazt-sh/fazt/platform/identity"
 	"github.com/fazt-sh/fazt/spec/access"
 )
 
@@ -19,9 +19,8 @@ const (
 
 // Operator is who asks the node's API for something at the console's host.
 type Operator struct {
-	Person *identity.Person
-	Token  *identity.Token // of the person's, by which they ask; nil for who is signed in
-	View   *access.View    // what they may do, by what is served
+	gate.Operator
+	View   *access.View // what they may do, by what is served
 	Client netip.Addr
 }
 
@@ -49,11 +48,14 @@ func OperatorFrom(ctx context.Context) (Operator, error) {
 // it came.
 func (s *Server) api(x *exchange, r *http.Request) error {
 	known, a := x.snap.people, asking{who: Operator{Client: x.client}}
-	a.who.Person, a.who.Token, a.err = s.config.Gate.Operator(known.policy, r, x.visit(r))
-	if a.err == nil {
-		a.who.View = known.viewBy(a.who.Person, a.who.Token, s.config.Roles)
-	} else {
+	a.who.Operator, a.err = s.config.Gate.Operator(known.policy, r, x.visit(r))
+	switch {
+	case a.err != nil:
 		s.counts.refused[layerAPI].Add(1)
+	case a.who.Program != nil:
+		a.who.View = known.rules.View(access.Who{Roles: a.who.Program.Roles})
+	default:
+		a.who.View = known.viewBy(a.who.Person, a.who.Token, s.config.Roles)
 	}
 	x.detach()
 	ctx, cancel := s.untilEnd(context.WithValue(r.Context(), operatorKey{}, a))

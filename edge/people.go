@@ -286,6 +286,7 @@ func (s *Server) policy(objects []spec.Object, secrets map[string]spec.Object, r
 	if s.config.Dev && p.Console == "" {
 		p.Console = devConsole
 	}
+	p.Workloads = s.workloads(objects, p.Console)
 	return p
 }
 

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/fazt-sh/fazt/edge"
 	"github.com/fazt-sh/fazt/platform/fault"
 	"github.com/fazt-sh/fazt/platform/journal"
 	"github.com/fazt-sh/fazt/platform/op"
@@ -37,6 +38,9 @@ func (n *node) audit(ctx context.Context, a op.Act) {
 		e.Outcome = string(fault.KindOf(a.Err))
 	case a.Exit != 0:
 		e.Outcome = fmt.Sprintf("exit %d", a.Exit)
+	}
+	if who, err := edge.OperatorFrom(ctx); err == nil && who.Program != nil { // of several jobs, which one
+		a.Note = strings.TrimSpace(who.Program.Note + " " + a.Note)
 	}
 	d := actDetail{Note: clip(a.Note, mostNote)}
 	if a.Read {

@@ -144,8 +144,11 @@ func TestTokenApprove(t *testing.T) {
 	if _, said := r.fazt("events", "--json"); !strings.Contains(said, "device approve") || !strings.Contains(said, "fazt on laptop") {
 		t.Errorf("the journal has %s", said)
 	}
-	for _, actor := range []string{"person:x", "token:x"} { // from elsewhere, as somebody else
-		if _, err := r.approve(op.WithActor(t.Context(), actor), approveIn{Code: "AAAA-AA", Person: "jo@example.com"}); fault.KindOf(err) != fault.Forbidden {
+	if ask, err = people.StartDevice(t.Context(), "fazt on laptop", "192.0.2.7", []string{"plan"}); err != nil {
+		t.Fatal(err)
+	}
+	for _, actor := range []string{"person:x", "token:x", "workload:x", ""} { // from elsewhere, as somebody else
+		if _, err := r.approve(op.WithActor(t.Context(), actor), approveIn{Code: ask.Code, Person: "jo@example.com"}); fault.KindOf(err) != fault.Forbidden {
 			t.Errorf("%s lets something in as another: %v", actor, err)
 		}
 	}

@@ -40,7 +40,10 @@ func may(who edge.Operator, p op.Permission, now time.Time) bool {
 
 // actorOf is who the journal says it was.
 func actorOf(who edge.Operator) string {
-	if who.Token != nil {
+	switch {
+	case who.Program != nil:
+		return "workload:" + who.Program.Name
+	case who.Token != nil:
 		return "token:" + who.Token.ID
 	}
 	return "person:" + who.Person.ID

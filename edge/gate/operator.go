@@ -8,28 +8,32 @@ import (
 	"github.com/fazt-sh/fazt/platform/identity"
 )
 
+// Operator is who asks the node's API: a person, or a program that an issuer vouches
+// for.
+type Operator struct {
+	Person  *identity.Person
+	Token   *identity.Token // of the person's, by which they ask; nil for who is signed in
+	Program *Program        // without a person
+}
+
 // Operator finds out who asks the node's API for something at the console's host:
-// the person behind a token, or who is signed in at the console. A request that
-// brings a token is judged by that alone, so that a wrong one is never taken for the
-// person at the browser.
-func (g *Gate) Operator(p *Policy, r *http.Request, v Visit) (*identity.Person, *identity.Token, error) {
+// the person behind a token, who is signed in at the console, or the program of a
+// token that an issuer signed. A request that brings a token is judged by that alone,
+// so that a wrong one is never taken for the person at the browser.
+func (g *Gate) Operator(p *Policy, r *http.Request, v Visit) (Operator, error) {
 	if !v.Secure && !g.config.Plain {
-		return nil, nil, errClear
+		return Operator{}, errClear
 	}
 	if given := r.Header["Authorization"]; len(given) > 0 {
-		t, ok := g.bearer(given, v)
-		if !ok {
-			return nil, nil, errToken
-		}
-		return t.Person, t, nil
+		return g.bearer(p, r, given, v)
 	}
 	if g.foreign(r) {
-		return nil, nil, errOrigin
+		return Operator{}, errOrigin
 	}
 	if s := g.whole(p, r, v, consoleCookie); s != nil {
-		return s.Person, nil, nil
+		return Operator{Person: s.Person}, nil
 	}
-	return nil, nil, errOperator
+	return Operator{}, errOperator
 }
 
 var (
@@ -38,13 +42,22 @@ var (
 	errOperator = fault.New(fault.Unauthenticated, "the API is for who is known").WithHint("send a token (Authorization: Bearer fzt_…), or sign in at this host")
 )
 
-// bearer is the token of a request that brings one.
-func (g *Gate) bearer(given []string, v Visit) (*identity.Token, bool) {
+// bearer is who stands behind the token of a request that brings one. Those of
+// issuers have parts, and ours have none.
+func (g *Gate) bearer(p *Policy, r *http.Request, given []string, v Visit) (Operator, error) {
 	scheme, text, _ := strings.Cut(given[0], " ")
 	if len(given) > 1 || !strings.EqualFold(scheme, "Bearer") {
-		return nil, false
+		return Operator{}, errToken
 	}
-	return g.config.People.Token(text, v.address(), g.config.Now())
+	if len(p.Workloads) > 0 && strings.Count(text, ".") == 2 {
+		made, err := g.Program(r.Context(), p, text)
+		return Operator{Program: made}, err
+	}
+	t, ok := g.config.People.Token(text, v.address(), g.config.Now())
+	if !ok {
+		return Operator{}, errToken
+	}
+	return Operator{Person: t.Person, Token: t}, nil
 }
 
 // foreign tells whether a page of another origin made a browser send a request. Apps
