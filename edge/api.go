@@ -53,7 +53,7 @@ func (s *Server) api(x *exchange, r *http.Request) error {
 	case a.err != nil:
 		s.counts.refused[layerAPI].Add(1)
 	case a.who.Program != nil:
-		a.who.View = known.rules.View(access.Who{Roles: a.who.Program.Roles})
+		a.who.View = known.rules.View(access.Who{Workload: a.who.Program.Name, Roles: a.who.Program.Roles})
 	default:
 		a.who.View = known.viewBy(a.who.Person, a.who.Token, s.config.Roles)
 	}

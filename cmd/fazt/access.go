@@ -15,7 +15,7 @@ import (
 )
 
 type accessIn struct {
-	Of     string `arg:"" name:"WHO|APP" help:"an e-mail address, anyone, signed-in, or an app, with a path or without: notes/admin" json:"of"`
+	Of     string `arg:"" name:"WHO|APP" help:"an e-mail address, anyone, signed-in, workload:NAME, or an app, with a path or without: notes/admin" json:"of"`
 	Action string `placeholder:"ACTION" help:"one action alone, which may be an app's own" json:"action"`
 	On     string `placeholder:"RESOURCE" help:"one resource alone: app.notes, app.notes/admin, node" json:"on"`
 }
@@ -67,6 +67,9 @@ func (n *node) accessOf(ctx context.Context, in accessIn) (accessOut, error) {
 		return accessOut{}, err
 	}
 	rules := access.Compile(objects)
+	if name, is := strings.CutPrefix(in.Of, "workload:"); is {
+		return n.accessOfWorkload(rules, in, name)
+	}
 	if who, ok := somebody(in.Of); ok {
 		return n.accessOfPerson(ctx, rules, objects, in, who)
 	}
@@ -133,6 +136,23 @@ func (n *node) accessOfPerson(ctx context.Context, rules *access.Rules, objects 
 	for _, g := range grants {
 		if slices.Contains(view.Roles(), g.Role) {
 			out.Grants = append(out.Grants, g)
+		}
+	}
+	return out, nil
+}
+
+// accessOfWorkload is what a program may do that an issuer vouches for: something on
+// the node, as it comes to no app.
+func (n *node) accessOfWorkload(rules *access.Rules, in accessIn, name string) (accessOut, error) {
+	who, ok := rules.Workload(name)
+	if !ok {
+		return accessOut{}, fault.New(fault.NotFound, "this node has no workload %q", name).WithSubject(name).WithHint("a workload block declares one")
+	}
+	view, now := rules.View(who), n.ground.Clock.Now()
+	out := accessOut{Who: in.Of, Owner: view.Owner(), Roles: view.Roles()}
+	for _, p := range op.Permissions() {
+		if in.Action == "" || in.Action == string(p) {
+			out.Asked = append(out.Asked, accessDecision{On: access.Node, Action: string(p), Decision: rules.Explain(who, string(p), access.Node, now)})
 		}
 	}
 	return out, nil

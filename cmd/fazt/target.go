@@ -23,7 +23,7 @@ import (
 func (p *program) client(ctx context.Context, row op.Row, target string) (*op.Client, error) {
 	switch {
 	case target == "ci":
-		return p.ciPeer()
+		return p.ciPeer(ctx)
 	case target != "" && target != "local":
 		found, err := p.peers().find(target)
 		if err != nil {
@@ -81,10 +81,10 @@ func (p *program) noNode(state string, cause error) error {
 }
 
 // ciPeer is the peer that continuous integration names by its environment.
-func (p *program) ciPeer() (*op.Client, error) {
+func (p *program) ciPeer(ctx context.Context) (*op.Client, error) {
 	url, token, pin := p.getenv("FAZT_URL"), p.getenv("FAZT_TOKEN"), p.getenv("FAZT_PIN")
 	if url == "" {
-		return nil, fault.New(fault.NotFound, "@ci has no address").WithHint("set FAZT_URL and FAZT_TOKEN_FILE")
+		return nil, fault.New(fault.NotFound, "@ci has no address").WithHint("set FAZT_URL, and FAZT_TOKEN_FILE where no workload block lets this job in")
 	}
 	if err := cmp.Or(checkPeerURL(url), checkPin(pin)); err != nil {
 		return nil, err
@@ -95,7 +95,13 @@ func (p *program) ciPeer() (*op.Client, error) {
 			return nil, err
 		}
 	}
-	return p.reach(peer{Name: "ci", URL: strings.TrimSuffix(url, "/"), Pin: pin, token: token}), nil
+	if url = strings.TrimSuffix(url, "/"); token == "" && strings.HasPrefix(url, "https://") {
+		var err error
+		if token, err = p.jobToken(ctx, url); err != nil {
+			return nil, err
+		}
+	}
+	return p.reach(peer{Name: "ci", URL: url, Pin: pin, token: token}), nil
 }
 
 // reach is a client of a peer.

@@ -35,6 +35,7 @@ type Who struct {
 	Email    string   // verified, in canonical form; empty: no rule names them
 	SignedIn bool     // known, whatever rules say of them
 	Scopes   []string // what their token is for; nil: everything that they may do themselves
+	Workload string   // its name, for a program that is no person; it has Roles alone
 	Roles    []string // that they have besides what rules say: a workload's, and the development sign-in gives some
 }
 

@@ -95,7 +95,7 @@ func (v *View) chainOf(g *grant) []Reason {
 
 // chain is the way from the person to a subject that they belong to.
 func (v *View) chain(subject string) []Reason {
-	list := append(slices.Clone(v.rules.groups), memberships(v.rules.roles)...)
+	list := append(slices.Clone(v.rules.groups), v.rules.memberships()...)
 	for _, m := range list {
 		if m.subject != subject {
 			continue
@@ -109,10 +109,12 @@ func (v *View) chain(subject string) []Reason {
 	return nil
 }
 
-func memberships(roles []role) []membership {
-	list := make([]membership, len(roles))
-	for i, r := range roles {
-		list[i] = r.membership
+// memberships are those of roles, with the workloads that have them.
+func (r *Rules) memberships() []membership {
+	list := make([]membership, len(r.roles))
+	for i, role := range r.roles {
+		list[i] = role.membership
+		list[i].members = slices.Concat(role.members, r.bearing(role.subject))
 	}
 	return list
 }
@@ -125,6 +127,8 @@ func (v *View) missing(action, resource string, now time.Time) []Reason {
 		}
 	}
 	switch {
+	case v.who.Workload != "":
+		return []Reason{{Text: fmt.Sprintf("no role of %s (%s) grants %q on %s", subjectWorkload+v.who.Workload, orNobody(v.roles), action, resource)}}
 	case !v.who.SignedIn:
 		return []Reason{{Text: "nobody is signed in"}}
 	case v.who.Email == "":

@@ -43,6 +43,9 @@ func (r *Rules) View(w Who) *View {
 			v.subjects[w.Email], v.subjects["domain:"+domain] = true, true
 		}
 	}
+	if w.Workload != "" {
+		v.subjects[subjectWorkload+w.Workload] = true
+	}
 	for grown := true; grown; { // groups may hold groups, in any order
 		grown = false
 		for _, g := range r.groups {

@@ -22,6 +22,7 @@ func (r *Rules) Workload(name string) (Who, bool) {
 }
 
 func (w workload) who() (who Who) {
+	who.Workload = w.name
 	for _, role := range w.Roles {
 		who.Roles = append(who.Roles, strings.TrimPrefix(role, "role:"))
 	}
