@@ -195,6 +195,8 @@ func TestBlocks(t *testing.T) {
 			case p.generated() && b.kind != "sh": // the tables' own tests run their examples
 			case b.kind == "sh":
 				judgeCommands(t, all, where, b.text)
+			case b.kind == "yaml": // of a forge, which alone knows the rest
+				judgeCommands(t, all, where, strings.NewReplacer("- run: ", "", "- ", "").Replace(b.text))
 			case b.kind == "hcl":
 				judgeConfiguration(t, where, b.text)
 			case b.kind == "js", b.kind == "ts":
