@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"io/fs"
 	"net/http"
 	"slices"
@@ -33,6 +34,7 @@ type backend struct {
 	jobs    *queue.Store // nil where it has neither queues nor schedules
 	reach   *egress.Client
 	binding *binding.App
+	veil    *secret.Veil // before the secrets that the code was given
 
 	closeJobs func()
 }
@@ -189,9 +191,9 @@ func (b *backend) bind(ctx context.Context, s *Server, made *site, secrets map[s
 		Text: map[string]secret.Value{}, Keys: map[string]*storage.Keys{}, SQL: map[string]*storage.SQL{}, Docs: map[string]*storage.Docs{},
 		Files: map[string]*storage.Files{}, Queues: map[string]binding.Queue{}, Services: map[string]binding.Fetcher{},
 		Assets: map[string]binding.Fetcher{assetsName: assets{made}},
-		Log:    func(l script.Line) { s.logLine(b.name, made.revision[0], l) },
+		Log:    func(l script.Line) { b.say(s, made.revision[0], l) },
 	}
-	open := opener{identity: s.config.Secrets, secrets: secrets}
+	open := opener{identity: s.config.Secrets, secrets: secrets, opened: map[string]secret.Value{}}
 	for name, v := range b.app.Env {
 		if c.Text[name], err = open.value(v); err != nil {
 			return err
@@ -209,6 +211,7 @@ func (b *backend) bind(ctx context.Context, s *Server, made *site, secrets map[s
 	if b.reach != nil {
 		c.Egress = b.reach
 	}
+	b.veil = secret.NewVeil(open.opened)
 	b.binding, err = binding.New(c)
 	return err
 }
@@ -271,7 +274,8 @@ func (s *Server) openReach(rules []spec.Egress, open opener) (*egress.Client, er
 // opener opens what is sealed to this node.
 type opener struct {
 	identity *secret.Identity
-	secrets  map[string]spec.Object // by name
+	secrets  map[string]spec.Object  // by name
+	opened   map[string]secret.Value // what was, by address; nil forgets it
 }
 
 // value is a text as it is, or a secret as it is now: an app on an older release
@@ -291,7 +295,11 @@ func (o opener) value(v spec.EnvValue) (secret.Value, error) {
 	if o.identity == nil {
 		return secret.Value{}, fault.New(fault.Unavailable, "this node has no key to open secret.%s with", v.Secret)
 	}
-	return o.identity.Unseal(string(object.Addr), sealed.Envelope)
+	value, err := o.identity.Unseal(string(object.Addr), sealed.Envelope)
+	if err == nil && o.opened != nil {
+		o.opened[string(object.Addr)] = value
+	}
+	return value, err
 }
 
 // close lets go of what was opened.
@@ -350,6 +358,23 @@ func (s *Server) visitorOf(w http.ResponseWriter, r *http.Request) function.Visi
 		v.Person = &person{x.session, view, x.snap}
 	}
 	return v
+}
+
+// say keeps what the app said, without the secrets it was given.
+func (b *backend) say(s *Server, release string, l script.Line) {
+	l.Text = b.veil.Hide(l.Text)
+	s.logLine(b.name, release, l)
+}
+
+// told is an error of the app's code, without the secrets it was given.
+func (b *backend) told(err error) error {
+	thrown, is := errors.AsType[*script.Exception](err)
+	if !is || b.veil.Hide(thrown.Trace()) == thrown.Trace() {
+		return err
+	}
+	veiled := *thrown
+	veiled.Name, veiled.Message, veiled.Stack = b.veil.Hide(thrown.Name), b.veil.Hide(thrown.Message), b.veil.Hide(thrown.Stack)
+	return &veiled
 }
 
 // logLine keeps what an app said. It must not hold up who says it.

@@ -26,7 +26,8 @@ func (s *Server) deliver(ctx context.Context, addr spec.Addr, data string, d que
 	}
 	said, err := site.backend.program.Event(ctx, event, site.backend.binding.For(ctx, event.Info))
 	if err != nil {
-		s.logLine(site.name, site.revision[0], script.Line{Level: "error", RequestID: event.Info.RequestID, Text: what(d) + " failed: " + failureText(err)})
+		err = site.backend.told(err)
+		site.backend.say(s, site.revision[0], script.Line{Level: "error", RequestID: event.Info.RequestID, Text: what(d) + " failed: " + failureText(err)})
 		return queue.Answer{}, err
 	}
 	if d.Batch == nil {

@@ -17,6 +17,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
+	"unicode/utf16"
 
 	"github.com/fazt-sh/fazt/platform/fault"
 	"github.com/fazt-sh/fazt/platform/secret"
@@ -181,8 +183,7 @@ func TestCanarySweep(t *testing.T) {
 		}
 	}
 
-	// A secret that an app names. The app is off, so that it can be applied where
-	// nothing runs code.
+	// A secret that an app names, which is off until the last part of the sweep.
 	writeFiles(t, r.site, map[string]string{
 		"node.fazt.hcl": recipientBlock("local", r.identity.Recipient()),
 		"shop.fazt.hcl": "app \"shop\" {\n  content = \"shop\"\n  enabled = false\n\n  runtime {\n    entry = \"main.js\"\n  }\n\n  env = { KEY = secret.stripe }\n\n  egress \"api.example.com\" {\n    header = { Authorization = secret.stripe }\n  }\n}\n",
@@ -210,6 +211,8 @@ func TestCanarySweep(t *testing.T) {
 	call(-1, "rollback", "d-1")
 	call(-1, "app", "export", "shop")
 	everyRow()
+
+	r.slips(t, call)
 
 	envelope := stripeEnvelope(t, r)
 	bare, err := json.Marshal(theCanary)
@@ -244,6 +247,75 @@ func TestCanarySweep(t *testing.T) {
 		t.Errorf("only %d bytes were looked at", s.seen)
 	}
 }
+
+// slipping is code that says what it was given wherever code can say something.
+const slipping = `
+const tell = (env) => console.log("the key is", env.KEY, { key: env.KEY }, JSON.stringify(env.KEY), encodeURIComponent(env.KEY));
+export default {
+  fetch(request, env, ctx) {
+    switch (new URL(request.url).pathname) {
+      case "/length": return new Response(String(env.KEY.length));
+      case "/tell": tell(env); return new Response("told");
+      case "/throw": throw new Error("cannot pay with " + env.KEY);
+      case "/reject": return Promise.reject(new TypeError(env.KEY));
+      case "/later": ctx.waitUntil(Promise.reject(new Error("later " + env.KEY))); return new Response("soon");
+      case "/send": return env.WORK.send({}).then(() => new Response("sent"));
+    }
+    return new Response("nothing", { status: 404 });
+  },
+  queue(batch, env) { tell(env); throw new Error("no work with " + env.KEY); },
+  scheduled(event, env) { throw new Error("no time with " + env.KEY); },
+};
+`
+
+// slips has an app's code run that was given the secret, and say it by every slip that
+// code can make; call looks at what each command answers.
+func (r *rig) slips(t *testing.T, call func(want int, args ...string)) {
+	t.Helper()
+	writeFiles(t, r.site, map[string]string{
+		"slip.fazt.hcl": "app \"slip\" {\n  content = \"slip\"\n\n  runtime {\n    entry = \"main.js\"\n  }\n\n  env = { KEY = secret.slip }\n\n" +
+			"  kv \"K\" {}\n\n  queue \"WORK\" {\n    retries = 0\n  }\n\n  cron \"digest\" {\n    at = \"0 7 * * *\"\n  }\n}\n",
+		"slip/main.js": slipping,
+	})
+	r.p.stdin = strings.NewReader(theCanary)
+	call(0, "secret", "set", "slip", r.site)
+	call(0, "apply", r.site, "--yes")
+	exit, out := r.fazt("function", "call", "slip", "/length")
+	if want := fmt.Sprint(utf16Length(theCanary)); exit != 0 || !strings.Contains(out, want) {
+		t.Fatalf("the code was not given the secret: exit %d\n%s%s", exit, out, &r.talk)
+	}
+	for path, want := range map[string]int{"/tell": 0, "/throw": 1, "/reject": 1, "/later": 0, "/send": 0} {
+		call(want, "function", "call", "slip", path)
+	}
+	call(-1, "cron", "run", "slip", "digest")
+	const hidden = "(secret.slip)"
+	for _, said := range []string{"the key is " + hidden, "cannot pay with " + hidden, "TypeError: " + hidden, "later " + hidden, "no work with " + hidden, "no time with " + hidden} {
+		r.until(t, said, "app", "logs", "slip")
+	}
+	r.until(t, "no work with "+hidden, "queue", "peek", "slip", "WORK")
+	for _, args := range [][]string{{"app", "logs", "slip"}, {"queue", "peek", "slip", "WORK"}, {"queue", "list", "slip"}, {"cron", "list", "slip"}, {"why", "slip"}, {"trace", "slip"},
+		{"app", "show", "slip"}, {"app", "usage", "slip"}, {"app", "export", "slip"}, {"backup", "create", "slip"}, {"sql", "SELECT * FROM fazt_job", "--db", "slip"}, {"events"}, {"history"}} {
+		call(0, args...)
+		call(0, append(args, "--json")...)
+	}
+}
+
+// until asks until an answer holds a text.
+func (r *rig) until(t *testing.T, text string, args ...string) {
+	t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); ; {
+		_, out := r.fazt(args...)
+		if strings.Contains(out, text) {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("fazt %v does not say %q:\n%s%s", args, text, out, &r.talk)
+		}
+	}
+}
+
+// utf16Length is how long JavaScript finds a text.
+func utf16Length(text string) int { return len(utf16.Encode([]rune(text))) }
 
 // stripeEnvelope is the envelope in the files.
 func stripeEnvelope(t *testing.T, r *rig) string {

@@ -1,0 +1,78 @@
+package secret
+
+import (
+	"cmp"
+	"encoding/base64"
+	"encoding/json"
+	"maps"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// leastVeiled is how many bytes a value must have to be looked for: a shorter one is
+// in many a word.
+const leastVeiled = 6
+
+// Veil takes values out of what code says that was given them: plain, and as they
+// stand in JSON, in an address, in base64 and on a console. It is against slips. Code that means to
+// tell a value can spell it in a way that nobody foresees.
+type Veil struct {
+	hide func(string) string // a function, as reflection shows the contents of anything else
+}
+
+// NewVeil returns what hides the values, by the names that stand in their place. Nil,
+// where there is nothing to hide, hides nothing.
+func NewVeil(values map[string]Value) *Veil {
+	var pairs []string
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		value := values[name].Reveal()
+		if len(value) < leastVeiled {
+			continue
+		}
+		for _, form := range formsOf(value) {
+			pairs = append(pairs, form, "("+name+")")
+		}
+	}
+	if pairs == nil {
+		return nil
+	}
+	return &Veil{strings.NewReplacer(pairs...).Replace}
+}
+
+// formsOf is a value as it is written down in the ways that programs have.
+func formsOf(value string) []string {
+	query := url.QueryEscape(value)
+	forms := []string{value, query, url.PathEscape(value), asComponent().Replace(query), asShown().Replace(value)}
+	var inJSON strings.Builder
+	e := json.NewEncoder(&inJSON)
+	e.SetEscapeHTML(false) // as JavaScript writes it
+	if e.Encode(value) == nil {
+		text := strings.TrimSuffix(inJSON.String(), "\n")
+		forms = append(forms, text[1:len(text)-1])
+	}
+	for _, e := range []*base64.Encoding{base64.StdEncoding, base64.URLEncoding, base64.RawURLEncoding} {
+		forms = append(forms, e.EncodeToString([]byte(value)))
+	}
+	// The longest first: of two at one place it is the one that leaves nothing over.
+	slices.SortFunc(forms, func(a, b string) int { return cmp.Or(len(b)-len(a), cmp.Compare(a, b)) })
+	return slices.Compact(forms)
+}
+
+// asShown makes what the console shows of a text within an object.
+func asShown() *strings.Replacer {
+	return strings.NewReplacer(`\`, `\\`, "'", `\'`, "\n", `\n`, "\r", `\r`, "\t", `\t`, "\x00", `\0`)
+}
+
+// asComponent makes what encodeURIComponent writes of what QueryEscape does.
+func asComponent() *strings.Replacer {
+	return strings.NewReplacer("+", "%20", "%21", "!", "%27", "'", "%28", "(", "%29", ")", "%2A", "*")
+}
+
+// Hide returns a text without the values.
+func (v *Veil) Hide(text string) string {
+	if v == nil {
+		return text
+	}
+	return v.hide(text)
+}
