@@ -157,3 +157,16 @@ func TestWorkloadDown(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// FuzzIssuerOf reads what strangers send before anybody has looked at it: whatever it
+// is, only a text of three parts can name an issuer.
+func FuzzIssuerOf(f *testing.F) {
+	for _, text := range []string{"", "a.b.c", unsigned(map[string]any{"iss": "https://id.test", "aud": []string{"x"}, "exp": 1}), unsigned(map[string]any{"iss": 1}), unsigned(map[string]any{"aud": map[string]any{}})} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		if issuer := provider.IssuerOf(text); issuer != "" && strings.Count(text, ".") != 2 {
+			t.Errorf("%q is a token of %q", text, issuer)
+		}
+	})
+}
