@@ -179,6 +179,13 @@ func (s *Server) Revision() string { return s.current.Load().revision }
 // Ready reports whether anything was published.
 func (s *Server) Ready() bool { return s.current.Load().published }
 
+// SignIn tells the host where people sign in, empty where nobody does, and whether who
+// is invited is let in.
+func (s *Server) SignIn() (console string, invited bool) {
+	p := s.current.Load().people.policy
+	return p.Console, p.Invited
+}
+
 // Observe returns the objects being served, in the order they were asked for.
 // The caller owns the slice and must not change what its objects point to.
 func (s *Server) Observe(context.Context) ([]spec.Object, error) {

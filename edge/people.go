@@ -269,7 +269,7 @@ func (s *Server) mailOf(objects []spec.Object, secrets map[string]spec.Object) *
 // policy is what objects say of signing in.
 func (s *Server) policy(objects []spec.Object, secrets map[string]spec.Object, rules *access.Rules, login spec.Login) *gate.Policy {
 	p := &gate.Policy{Console: spec.ConsoleHost(objects), Idle: millis(login.IdleMS), Absolute: millis(login.AbsoluteMS), Passkeys: !login.NoPasskeys,
-		Signup: signupOf(login.Signup, rules), Ways: slices.Clone(s.config.Ways)}
+		Signup: signupOf(login.Signup, rules), Invited: login.Signup == spec.SignupInvited, Ways: slices.Clone(s.config.Ways)}
 	open := opener{identity: s.config.Secrets, secrets: secrets}
 	for i := range objects {
 		o := &objects[i]

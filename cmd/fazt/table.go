@@ -35,6 +35,7 @@ func table(n *node, log *slog.Logger) op.Table {
 		traceOps(n),
 		accessOps(n),
 		userOps(n),
+		inviteOps(n),
 		sessionOps(n),
 		tokenOps(n),
 		driftOps(n),

@@ -216,14 +216,14 @@ func (r *rig) arguments() map[string][]string {
 		"restore": {"notes/latest", "--app", "notes", "--confirm", "notes"}, "app export": {"notes"}, "app import": {filepath.Join(r.site, "fazt.hcl")},
 		"token approve": {"AAAA-AA", "--person", "ana@example.com"}, "token create": {"ci", "--person", "ana@example.com", "--scope", "plan"}, "token rotate": {"nothing"}, "token revoke": {"nothing"},
 		"user show": {"ana@example.com"}, "user disable": {"bo@example.com"}, "user enable": {"bo@example.com"}, "user remove": {"bo@example.com", "--confirm", "bo@example.com"}, "user export": {"ana@example.com"},
-		"session revoke": {"--person", "ana@example.com"},
-		"docs":           {"first-site"}, "completion": {"bash"}, "help": {"app", "list"},
+		"session revoke": {"--person", "ana@example.com"}, "user invite": {"ana@example.com"}, "user uninvite": {"nothing"},
+		"docs": {"first-site"}, "completion": {"bash"}, "help": {"app", "list"},
 	}
 }
 
 // refused is what this rig cannot do, with the exit code that says so.
 func refused() map[string]int {
-	return map[string]int{"token approve": 6, "token rotate": 6, "token revoke": 6, "user show": 6, "user disable": 6, "user enable": 6, "user remove": 6, "user export": 6, "session revoke": 6, "backup remove": 6, "app import": 3, "sync": 5, "pin": 5, "approve": 5, "trash restore": 6, "trash purge": 6, "cert renew": 5, "secret set": 3, "secret edit": 6, "secret rotate": 6}
+	return map[string]int{"token approve": 6, "token rotate": 6, "token revoke": 6, "user show": 6, "user disable": 6, "user enable": 6, "user remove": 6, "user export": 6, "session revoke": 6, "user invite": 5, "user uninvite": 6, "backup remove": 6, "app import": 3, "sync": 5, "pin": 5, "approve": 5, "trash restore": 6, "trash purge": 6, "cert renew": 5, "secret set": 3, "secret edit": 6, "secret rotate": 6}
 }
 
 // --json prints one JSON document and nothing else, when a command works, when

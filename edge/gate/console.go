@@ -32,6 +32,8 @@ func (g *Gate) console(p *Policy, w http.ResponseWriter, r *http.Request, v Visi
 		return g.account(p, w, r, v)
 	case "GET /auth/login", "HEAD /auth/login":
 		return g.welcome(p, w, r, v)
+	case "GET /auth/invite":
+		return g.invited(w, r)
 	case "GET /auth/script.js":
 		return script(w)
 	case "GET /auth/style.css":
@@ -98,7 +100,7 @@ func (g *Gate) welcome(p *Policy, w http.ResponseWriter, r *http.Request, v Visi
 	}
 	binding(w, r, v.Secure)
 	return g.page(w, r, http.StatusOK, "welcome", map[string]any{
-		"Title": "Sign in", "Host": j.Host, "Ways": p.Ways, "Journey": sealed, "Mail": p.Mail != nil, "Passkeys": p.Passkeys,
+		"Title": "Sign in", "Host": j.Host, "Invited": j.Invite != "", "Ways": p.Ways, "Journey": sealed, "Mail": p.Mail != nil, "Passkeys": p.Passkeys,
 	})
 }
 
@@ -143,7 +145,7 @@ func (g *Gate) next(p *Policy, r *http.Request, v Visit, sealed string, s *ident
 // admit begins a session of the console for somebody who has shown who they are,
 // and sends them on.
 func (g *Gate) admit(p *Policy, w http.ResponseWriter, r *http.Request, v Visit, sealed, by string, claim identity.Claim) error {
-	person, err := g.recognise(r, p, claim)
+	person, err := g.recognise(r, p, sealed, claim)
 	g.config.Note(r.Context(), Event{Actor: actorOf(person), Action: "sign in", Target: by, Outcome: outcome(err), Address: v.address()})
 	if err != nil {
 		return err
@@ -168,11 +170,6 @@ func (g *Gate) enter(p *Policy, w http.ResponseWriter, r *http.Request, v Visit,
 	}
 	setCookie(w, v.Secure, consoleCookie, token, s.Ends.Sub(g.config.Now()))
 	return &s, nil
-}
-
-// recognise finds the person of a claim, or lets a new one in.
-func (g *Gate) recognise(r *http.Request, p *Policy, claim identity.Claim) (identity.Person, error) {
-	return g.config.People.Recognise(r.Context(), claim, func(email string) bool { return p.Signup(r.Context(), email) })
 }
 
 func actorOf(p identity.Person) string {

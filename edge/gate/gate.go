@@ -99,6 +99,8 @@ type Policy struct {
 	// May tells whether somebody may do on the node what a scope is for; nil: nobody.
 	May    func(who *identity.Person, scope string) bool
 	Signup func(ctx context.Context, email string) bool // whether a stranger with a verified address may come in; empty: without one
+	// Invited lets those in too who have an invitation.
+	Invited bool
 }
 
 // Way is a provider by which people sign in.

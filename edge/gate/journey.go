@@ -30,6 +30,8 @@ type journey struct {
 	Host string `json:"h"` // of the app; empty: the console itself
 	To   string `json:"t"` // a Target
 	Bind string `json:"b"` // the browser, as the app's host knows it
+
+	Invite string `json:"i,omitempty"` // an invitation that the browser came by
 }
 
 // transfer is a code that an app's host changes for a session of its own.

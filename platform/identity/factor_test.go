@@ -198,8 +198,7 @@ func TestExportAndRemove(t *testing.T) {
 	if p.alive(session, host) || p.works(token) {
 		t.Error("removed, and signed in")
 	}
-	_, err = p.TakeInvite(ctx, invite, "")
-	wantKind(t, err, fault.Forbidden)
+	wantKind(t, p.come("cy", invite, true), fault.Forbidden)
 	wantKind(t, p.Remove(ctx, who.ID), fault.NotFound)
 	_, err = p.Export(ctx, who.ID)
 	wantKind(t, err, fault.NotFound)

@@ -2,8 +2,6 @@ package identity
 
 import (
 	"context"
-	"database/sql"
-	"errors"
 	"time"
 
 	"github.com/fazt-sh/fazt/platform/fault"
@@ -35,6 +33,9 @@ type NewInvite struct {
 
 // Invite makes an invitation and returns its text, of which only a hash is kept.
 func (d *Directory) Invite(ctx context.Context, n NewInvite) (token string, i Invite, err error) {
+	if n.Uses < 0 || n.Lifetime < 0 {
+		return "", Invite{}, fault.New(fault.Invalid, "an invitation is good once at least, and for a while")
+	}
 	now := at(d.clock().UnixMilli())
 	i = Invite{ID: newID(), By: n.By, Note: clip(n.Note, 200), Uses: max(n.Uses, 1), Created: now, Ends: now.Add(orElse(n.Lifetime, inviteLife))}
 	if n.Email != "" {
@@ -73,24 +74,16 @@ func (d *Directory) Invites(ctx context.Context) (list []Invite, err error) {
 	return list, err
 }
 
-// TakeInvite uses an invitation up by one, for somebody with a proved address.
-// The error's kind is Forbidden if it lets that person not in.
-func (d *Directory) TakeInvite(ctx context.Context, token, email string) (i Invite, err error) {
-	hash, _ := hashBearer(token) // a text that is none has the zero hash, which nothing has
-	address, _ := Address(email)
-	err = d.db.Write(ctx, func(tx *sqlite.Tx) error {
-		i, err = scanInvite(tx.QueryRow(`UPDATE people_invite SET used = used + 1
-			WHERE hash = ? AND used < uses AND ends > ? AND email IN ('', ?) RETURNING `+inviteColumns,
-			hash[:], d.clock().UnixMilli(), address))
-		if errors.Is(err, sql.ErrNoRows) {
-			return fault.New(fault.Forbidden, "this invitation is used up, over, or for somebody else").WithHint("ask for a new one")
-		}
-		return err
-	})
-	if err != nil {
-		return Invite{}, err
-	}
-	return i, nil
+// takeInvite uses an invitation up by one: the one with a text if it is for whoever
+// has a proved address, else an open one that names that address. It reports whether
+// there was one. Who is disabled invites nobody any more.
+func (d *Directory) takeInvite(tx *sqlite.Tx, text, address string) (taken bool, err error) {
+	hash, _ := hashBearer(text) // a text that is none has the zero hash, which nothing has
+	n, err := changed(tx.Exec(`UPDATE people_invite SET used = used + 1 WHERE id = (
+		SELECT id FROM people_invite WHERE used < uses AND ends > ?1 AND (hash = ?2 AND email IN ('', ?3) OR email = ?3 AND email <> '')
+			AND NOT EXISTS (SELECT 1 FROM people_person WHERE people_person.id = author AND disabled)
+		ORDER BY hash = ?2 DESC, ends, id LIMIT 1)`, d.clock().UnixMilli(), hash[:], address))
+	return n == 1, err
 }
 
 // RemoveInvite takes an invitation back.

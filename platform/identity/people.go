@@ -60,6 +60,17 @@ func scanPerson(row scanner, more ...any) (p Person, err error) {
 // more rights than any stranger. The error's kind is Forbidden for who is
 // disabled or may not sign up.
 func (d *Directory) Recognise(ctx context.Context, c Claim, signup func(email string) bool) (Person, error) {
+	return d.recognise(ctx, c, signup, nil)
+}
+
+// RecogniseInvited is Recognise where an invitation lets somebody new in, too: the one
+// whose text is given, or an open one for the proved address. It is used up by one in
+// the transaction that makes the person.
+func (d *Directory) RecogniseInvited(ctx context.Context, c Claim, invite string, signup func(email string) bool) (Person, error) {
+	return d.recognise(ctx, c, signup, &invite)
+}
+
+func (d *Directory) recognise(ctx context.Context, c Claim, signup func(email string) bool, invite *string) (Person, error) {
 	if c.Issuer == "" || c.Subject == "" {
 		return Person{}, fault.New(fault.Invalid, "the provider did not say who signed in").WithHint("try again, or sign in another way")
 	}
@@ -67,9 +78,9 @@ func (d *Directory) Recognise(ctx context.Context, c Claim, signup func(email st
 	switch {
 	case errors.Is(err, sql.ErrNoRows): // outside of transactions, as it may ask the database
 		allowed := signup != nil && signup(c.address())
-		p, err = d.admit(ctx, c, allowed)
+		p, err = d.admit(ctx, c, allowed, invite)
 	case err == nil && !p.Disabled:
-		p, err = d.admit(ctx, c, false)
+		p, err = d.admit(ctx, c, false, nil)
 	}
 	if err == nil && p.Disabled {
 		err = disabled(p)
@@ -107,16 +118,13 @@ func find(tx *sqlite.Tx, c Claim) (p Person, linked bool, err error) {
 }
 
 // admit returns the person of a claim, links the claim to one, or makes one.
-func (d *Directory) admit(ctx context.Context, c Claim, allowed bool) (p Person, err error) {
+func (d *Directory) admit(ctx context.Context, c Claim, allowed bool, invite *string) (p Person, err error) {
 	now := d.clock().UnixMilli()
 	err = d.db.Write(ctx, func(tx *sqlite.Tx) error {
 		var linked bool
 		p, linked, err = find(tx, c)
-		switch {
-		case errors.Is(err, sql.ErrNoRows) && !allowed:
-			return fault.New(fault.Forbidden, "nobody is let in here by that account").WithHint("ask for an invitation, or sign in with another account")
-		case errors.Is(err, sql.ErrNoRows):
-			p, err = create(tx, c, now)
+		if errors.Is(err, sql.ErrNoRows) {
+			p, err = d.signUp(tx, c, allowed, invite)
 		}
 		if err != nil || linked || p.Disabled {
 			return err
@@ -125,6 +133,22 @@ func (d *Directory) admit(ctx context.Context, c Claim, allowed bool) (p Person,
 		return err
 	})
 	return p, err
+}
+
+// signUp makes somebody new who is allowed in, or invited. Who is both has used the
+// invitation as well, so that its list says who came by it.
+func (d *Directory) signUp(tx *sqlite.Tx, c Claim, allowed bool, invite *string) (Person, error) {
+	if invite != nil {
+		taken, err := d.takeInvite(tx, *invite, c.address())
+		if err != nil {
+			return Person{}, err
+		}
+		allowed = allowed || taken
+	}
+	if !allowed {
+		return Person{}, fault.New(fault.Forbidden, "nobody is let in here by that account").WithHint("ask for an invitation, or sign in with the account that was invited")
+	}
+	return create(tx, c, d.clock().UnixMilli())
 }
 
 // create makes a person, who gets the address if it is proved and free.

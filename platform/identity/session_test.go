@@ -170,7 +170,6 @@ func TestStatements(t *testing.T) {
 		"redeem":       {2, func() { p.RedeemCode(t.Context(), "b", "000") }},
 		"attempt":      {2, func() { p.Attempt(t.Context(), "ana", "p") }},
 		"invite":       {1, func() { p.Invite(t.Context(), identity.NewInvite{By: who.ID}) }},
-		"take":         {1, func() { p.TakeInvite(t.Context(), "none", "") }},
 		"token":        {2, func() { p.token(who.ID) }},
 		"device":       {2, func() { p.StartDevice(t.Context(), "laptop", "192.0.2.7", []string{"deploy"}) }},
 		"poll":         {1, func() { p.PollDevice(t.Context(), "none") }},
