@@ -14,8 +14,12 @@ import (
 func (s *Server) workloads(objects []spec.Object, console string) (list []gate.Workload) {
 	issuers := s.issuers()
 	for i := range objects {
+		o := &objects[i]
+		if o.Kind != spec.KindWorkload { // before anything is made: there are many apps
+			continue
+		}
 		var declared spec.Workload
-		if o := &objects[i]; o.Kind != spec.KindWorkload || json.Unmarshal(o.Spec, &declared) != nil {
+		if json.Unmarshal(o.Spec, &declared) != nil {
 			continue
 		}
 		by := issuers[declared.Issuer]
@@ -23,7 +27,7 @@ func (s *Server) workloads(objects []spec.Object, console string) (list []gate.W
 			by = provider.NewIssuer(declared.Issuer, nil, s.config.Now)
 			issuers[declared.Issuer] = by
 		}
-		made := gate.Workload{Name: objects[i].Name, Issuer: declared.Issuer, Audience: cmp.Or(declared.Audience, "https://"+console), Claims: declared.Claims, By: by}
+		made := gate.Workload{Name: o.Name, Issuer: declared.Issuer, Audience: cmp.Or(declared.Audience, "https://"+console), Claims: declared.Claims, By: by}
 		for _, role := range declared.Roles {
 			made.Roles = append(made.Roles, strings.TrimPrefix(role, "role:"))
 		}

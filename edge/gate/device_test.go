@@ -142,14 +142,24 @@ func (w *world) seesTokens(b *browser, token, id string) {
 	other := w.browser()
 	w.vouch.Subject, w.vouch.Email = "8", "eve@example.com"
 	other.signIn("https://" + notesHost + "/")
-	if _, page := other.get("https://" + consoleHost + "/"); strings.Contains(page, id) {
-		w.t.Error("somebody else sees the token")
+	eve, err := w.people.Person(w.t.Context(), "eve@example.com")
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	own, _, err := w.people.CreateToken(w.t.Context(), identity.NewToken{Person: eve.ID, Name: "eve's own", Scopes: []string{"plan"}})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if _, page := other.get("https://" + consoleHost + "/"); strings.Contains(page, id) || !strings.Contains(page, "eve&#39;s own") {
+		w.t.Errorf("somebody else sees the token, or not their own: %s", page)
 	}
 	if resp, _ := other.do("POST", revoke, url.Values{"id": {id}}); resp.StatusCode != http.StatusNotFound {
 		w.t.Errorf("somebody else revokes it: %d", resp.StatusCode)
 	}
-	if _, ok := w.people.Token(token, "", w.time()); !ok {
-		w.t.Error("somebody else revoked it")
+	for _, text := range []string{token, own} {
+		if _, ok := w.people.Token(text, "", w.time()); !ok {
+			w.t.Error("somebody else revoked it, or their own by its id")
+		}
 	}
 	if _, page := b.get("https://" + consoleHost + "/"); !strings.Contains(page, id) || !strings.Contains(page, "fazt on laptop") {
 		w.t.Errorf("the account does not list it: %s", page)
