@@ -24,9 +24,9 @@ func mayGive(ctx context.Context, to string, scopes []op.Permission) error {
 	if byOperator(ctx) {
 		return nil
 	}
-	self, is := strings.CutPrefix(op.ActorFrom(ctx), "person:")
-	if !is {
-		return fault.New(fault.Forbidden, "a token makes no other token").WithHint("make it signed in, or on the node's own machine")
+	self, err := giver(ctx)
+	if err != nil {
+		return err
 	}
 	if self != to {
 		scopes = append([]op.Permission{op.Admin}, scopes...)
@@ -39,6 +39,15 @@ func mayGive(ctx context.Context, to string, scopes []op.Permission) error {
 	return nil
 }
 
+// giver is the person who asks, by their id.
+func giver(ctx context.Context) (string, error) {
+	id, is := strings.CutPrefix(op.ActorFrom(ctx), "person:")
+	if !is {
+		return "", fault.New(fault.Forbidden, "a token makes no other token").WithHint("make it signed in, or on the node's own machine")
+	}
+	return id, nil
+}
+
 // receiver is whom something is for: somebody who is named, or whoever asks. Whoever
 // runs the node is nobody to be meant by that, and may name an address that nobody has
 // signed in with.
@@ -49,7 +58,11 @@ func (n *node) receiver(ctx context.Context, named string) (identity.Person, err
 	case operator:
 		return n.vouched(ctx, named)
 	case named == "":
-		named = strings.TrimPrefix(op.ActorFrom(ctx), "person:")
+		self, err := giver(ctx)
+		if err != nil {
+			return identity.Person{}, err
+		}
+		named = self
 	}
 	return n.ground.People.Person(ctx, named)
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/fazt-sh/fazt/platform/fault"
 	"github.com/fazt-sh/fazt/platform/identity"
+	"github.com/fazt-sh/fazt/platform/mail"
 	"github.com/fazt-sh/fazt/platform/op"
 )
 
@@ -132,6 +133,7 @@ func TestNobodyGivesMoreThanTheyHave(t *testing.T) {
 		"another, with admin, too much": {as("person:"+ana.ID, op.People, op.Plan, op.Admin), bo.ID, []string{"deploy"}, fault.Forbidden},
 		"a stranger, with admin":        {as("person:"+ana.ID, op.Permissions()...), "cy@example.com", []string{"plan"}, fault.NotFound},
 		"a token":                       {as("token:x", op.Permissions()...), ana.ID, []string{"plan"}, fault.Forbidden},
+		"a token, for itself":           {as("token:x", op.Permissions()...), "", []string{"plan"}, fault.Forbidden},
 		"nobody known":                  {t.Context(), ana.ID, []string{"plan"}, fault.Forbidden},
 		"the operator":                  {as("local:1000", op.Permissions()...), bo.ID, []string{"deploy"}, ""},
 	} {
@@ -163,5 +165,82 @@ func TestNobodyGivesMoreThanTheyHave(t *testing.T) {
 	}
 	if _, err := r.ground.People.Person(t.Context(), "cy@example.com"); fault.KindOf(err) != fault.NotFound {
 		t.Errorf("somebody was vouched for over the network: %v", err)
+	}
+}
+
+// TestTokenAtTheConsole is a token by the real door: who is signed in makes one of what
+// they may, it works, and its text is nowhere but in the answer.
+func TestTokenAtTheConsole(t *testing.T) {
+	o := newOperators(t, "")
+	set := 0
+	for i, p := range op.Permissions() {
+		if p == op.People || p == op.Observe {
+			set |= 1 << i
+		}
+	}
+	who := o.person(t, holderOf(set))
+	session, _, err := o.ground.People.Begin(t.Context(), identity.New{Person: who.ID, Audience: "localhost"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	create := func(body string) (int, string) {
+		return o.send(t, "POST", o.console+"/v1/token/create", body, "Cookie: __Host-fazt="+session)
+	}
+	if status, answer := create(`{"name": "ci", "scopes": ["deploy"]}`); status != 403 || !strings.Contains(answer, "deploy") {
+		t.Errorf("more than they may: %d %s", status, answer)
+	}
+	if status, answer := create(`{"name": "ci", "scopes": ["observe"], "person": "` + o.person(t, holderOf(0)).ID + `"}`); status != 403 || !strings.Contains(answer, "admin") {
+		t.Errorf("for somebody else: %d %s", status, answer)
+	}
+	status, answer := create(`{"name": "ci", "scopes": ["observe"]}`)
+	var made tokenOut
+	if err := json.Unmarshal([]byte(answer), &made); err != nil || status != 200 || made.Token.Person.ID != who.ID {
+		t.Fatalf("%d %v %s", status, err, answer)
+	}
+	for path, want := range map[string]int{"/v1/status": 200, "/v1/user/list": 403} {
+		if status, answer := o.send(t, "POST", o.console+path, `{}`, "Authorization: Bearer "+made.Secret); status != want {
+			t.Errorf("%s by the token: %d %s", path, status, answer)
+		}
+	}
+	for _, args := range [][]string{{"events", "--json"}, {"token", "list", "--json"}, {"user", "show", who.ID, "--json"}, {"user", "export", who.ID, "--json"}} {
+		if _, said := o.fazt(args...); strings.Contains(said, made.Secret) || !strings.Contains(said, who.ID) {
+			t.Errorf("fazt %v: %s", args, said)
+		}
+	}
+}
+
+// TestInviteIsMailed sends the link where the node sends mail, and says so; who invites
+// is kept as the person they are, by whatever they ask.
+func TestInviteIsMailed(t *testing.T) {
+	o := newOperators(t, "login {\n  signup = \"invited\"\n}\n")
+	var out inviteOut
+	invite := func(args ...string) {
+		t.Helper()
+		exit, text := o.fazt(append([]string{"user", "invite", "--json"}, args...)...)
+		if out = (inviteOut{}); exit != 0 || json.Unmarshal([]byte(text), &out) != nil {
+			t.Fatalf("%d %s", exit, text)
+		}
+	}
+	if invite("bo@example.com"); out.Mailed || !strings.HasPrefix(out.URL, o.console+"/auth/invite?t=") {
+		t.Errorf("without a mail block: %+v", out)
+	}
+	o.ground.Mail.Use(&mail.Config{From: "hello@example.com", SMTP: "smtp://127.0.0.1:1", Daily: 1})
+	if invite("bo@example.com"); !out.Mailed || out.Hint != "" {
+		t.Errorf("%+v", out)
+	}
+	if invite("cy@example.com"); out.Mailed || !strings.Contains(out.Hint, "no mail was sent") {
+		t.Errorf("over the day's number: %+v", out)
+	}
+	if invite(); out.Mailed {
+		t.Errorf("to whoever has it: %+v", out)
+	}
+	who := o.person(t, holderOf(1<<len(op.Permissions())-1))
+	token, id := o.token(t, who.Email, "people")
+	if status, answer := o.send(t, "POST", o.console+"/v1/user/invite", `{}`, "Authorization: Bearer "+token); status != 200 {
+		t.Fatalf("%d %s", status, answer)
+	}
+	list, err := o.ground.People.Invites(t.Context())
+	if err != nil || !slices.ContainsFunc(list, func(i identity.Invite) bool { return i.By == who.ID }) {
+		t.Errorf("token %s of %s invites as %+v %v", id, who.ID, list, err)
 	}
 }
