@@ -74,6 +74,23 @@ func TestInviteOfSomebody(t *testing.T) {
 	wantKind(t, p.come("di", text, true), fault.Forbidden)
 }
 
+// Of two that fit, the one is used up by which somebody came.
+func TestInviteThatWasFollowed(t *testing.T) {
+	p := open(t)
+	_, named, err := p.Invite(t.Context(), identity.NewInvite{Email: "bo@example.com", Lifetime: time.Hour})
+	must(t, err)
+	text, followed, err := p.Invite(t.Context(), identity.NewInvite{})
+	must(t, err)
+	must(t, p.come("bo", text, true))
+	list, err := p.Invites(t.Context())
+	must(t, err)
+	for _, i := range list {
+		if want := map[string]int{named.ID: 0, followed.ID: 1}[i.ID]; i.Used != want {
+			t.Errorf("%+v", i)
+		}
+	}
+}
+
 // Of many strangers who come by one invitation, one gets in, and of the others nothing
 // is left.
 func TestInviteHasOneWinner(t *testing.T) {

@@ -1,6 +1,7 @@
 package identity_test
 
 import (
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -325,4 +326,38 @@ func TestDisableWhileOthersAsk(t *testing.T) {
 		must(t, p.Enable(t.Context(), who))
 		must(t, p.RevokeToken(t.Context(), made.ID))
 	}
+}
+
+// The sessions of everybody are listed and found as long as they are alive.
+func TestEverySession(t *testing.T) {
+	p := open(t)
+	ana, bo := p.person("ana"), p.person("bo")
+	_, short, err := p.Begin(t.Context(), identity.New{Person: ana.ID, Audience: host, Idle: time.Hour})
+	must(t, err)
+	p.now = p.now.Add(time.Minute)
+	_, long, err := p.Begin(t.Context(), identity.New{Person: bo.ID, Audience: host, Idle: 3 * time.Hour})
+	must(t, err)
+	ids := func(limit int) (list []string) {
+		all, err := p.EverySession(t.Context(), limit)
+		must(t, err)
+		for _, s := range all {
+			list = append(list, s.ID)
+		}
+		return list
+	}
+	if got := ids(10); !slices.Equal(got, []string{long.ID, short.ID}) {
+		t.Errorf("%v", got)
+	}
+	if got := ids(1); !slices.Equal(got, []string{long.ID}) {
+		t.Errorf("%v", got)
+	}
+	p.now = p.now.Add(time.Hour)
+	if got := ids(10); !slices.Equal(got, []string{long.ID}) {
+		t.Errorf("with one that is over: %v", got)
+	}
+	if found, err := p.SessionByID(t.Context(), long.ID); err != nil || found.Person.ID != bo.ID {
+		t.Errorf("%+v %v", found, err)
+	}
+	_, err = p.SessionByID(t.Context(), short.ID)
+	wantKind(t, err, fault.NotFound)
 }
