@@ -12,9 +12,8 @@ import (
 )
 
 const (
-	prefixAPI   = "/v1/"          // where the console's host answers commands
-	consoleBody = 64 << 10        // of a form at the console's host, at most
-	apiGrace    = 5 * time.Second // how long a command may go on when the node stops
+	prefixAPI   = "/v1/"   // where the console's host answers commands
+	consoleBody = 64 << 10 // of a form at the console's host, at most
 )
 
 // Operator is who asks the node's API for something at the console's host.
@@ -74,8 +73,8 @@ func (x *exchange) detach() {
 	x.snap = own
 }
 
-// untilEnd is a context that ends a while after the server begins to: who follows
-// something would keep it waiting.
+// untilEnd is a context that ends when a third of the drain is over: who follows
+// something would keep the server waiting, and have it cut what else is running.
 func (s *Server) untilEnd(ctx context.Context) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(ctx)
 	go func() {
@@ -86,7 +85,7 @@ func (s *Server) untilEnd(ctx context.Context) (context.Context, context.CancelF
 		}
 		select {
 		case <-ctx.Done():
-		case <-time.After(apiGrace):
+		case <-time.After(s.config.Drain / 3):
 			cancel()
 		}
 	}()

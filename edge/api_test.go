@@ -209,6 +209,33 @@ func TestALongCommandKeepsNoSnapshot(t *testing.T) {
 	}
 }
 
+// TestWhoFollowsKeepsNoNodeFromStopping: a stream that would go on for ever ends before
+// the drain does.
+func TestWhoFollowsKeepsNoNodeFromStopping(t *testing.T) {
+	d := newDesk(t)
+	d.bench = newBench(t, edge.Config{Gate: gate.New(gate.Config{People: d.people}), API: http.HandlerFunc(d.api), Drain: 3 * time.Second})
+	d.publish("r1", d.objects("observe")...)
+	began := make(chan struct{})
+	d.answer = func(w http.ResponseWriter, r *http.Request) {
+		_ = http.NewResponseController(w).Flush()
+		close(began)
+		<-r.Context().Done()
+	}
+	address, stop := d.run()
+	go func() {
+		r, _ := http.NewRequest("GET", "http://"+address+"/v1/events", nil)
+		r.Host = "fazt.example.com"
+		if resp, err := http.DefaultClient.Do(r); err == nil {
+			_, _ = io.Copy(io.Discard, resp.Body)
+			resp.Body.Close()
+		}
+	}()
+	<-began
+	if err := stop(); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestASilentStreamIsNotCut: what was flushed was taken, and the deadline of it does
 // not fall on the silence that follows.
 func TestASilentStreamIsNotCut(t *testing.T) {

@@ -24,6 +24,18 @@ const actionRead = "read"
 type actDetail struct {
 	Command string `json:"command,omitempty"` // of a read
 	Note    string `json:"note,omitempty"`    // the key, the query
+	Token   string `json:"token,omitempty"`   // the name of the token they came by
+}
+
+// words are what a person wants of it, beside what it happened to.
+func (d actDetail) words(target string) string {
+	if d.Command != "" || d.Note != "" {
+		target += ": " + d.Command + " " + d.Note
+	}
+	if d.Token != "" {
+		target += " (by " + d.Token + ")"
+	}
+	return strings.TrimSpace(target)
 }
 
 // mostNote is how much of a query the journal keeps.
@@ -39,10 +51,15 @@ func (n *node) audit(ctx context.Context, a op.Act) {
 	case a.Exit != 0:
 		e.Outcome = fmt.Sprintf("exit %d", a.Exit)
 	}
-	if who, err := edge.OperatorFrom(ctx); err == nil && who.Program != nil { // of several jobs, which one
+	var d actDetail
+	switch who, err := edge.OperatorFrom(ctx); {
+	case err != nil: // not from elsewhere
+	case who.Program != nil: // of several jobs, which one
 		a.Note = strings.TrimSpace(who.Program.Note + " " + a.Note)
+	case who.Token != nil:
+		d.Token = who.Token.Name
 	}
-	d := actDetail{Note: clip(a.Note, mostNote)}
+	d.Note = clip(a.Note, mostNote)
 	if a.Read {
 		e.Action, d.Command = actionRead, a.Row.Name
 	}

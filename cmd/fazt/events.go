@@ -50,7 +50,7 @@ func (e eventView) summary() string {
 		return e.Target
 	}
 	if d.actDetail != (actDetail{}) {
-		return e.Target + ": " + d.Command + " " + d.Note
+		return d.words(e.Target)
 	}
 	var words []string
 	for _, word := range []string{short(d.Revision), d.Problem, d.Reason} {

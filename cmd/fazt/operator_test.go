@@ -212,7 +212,7 @@ func TestTokensAtTheDoor(t *testing.T) {
 		t.Errorf("%d %s", code, answer)
 	}
 	last := o.entries(t)[0]
-	if last.Actor != "token:"+id || last.Action != "trash purge" || last.Outcome != "forbidden" {
+	if last.Actor != "token:"+id || last.Action != "trash purge" || last.Outcome != "forbidden" || string(last.Detail) != `{"token":"ci"}` || !strings.HasSuffix(viewOfEvent(last).summary(), "(by ci)") {
 		t.Errorf("%+v", last)
 	}
 	list, err := o.ground.People.Tokens(t.Context(), "")
