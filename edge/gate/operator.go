@@ -38,7 +38,7 @@ func (g *Gate) Operator(p *Policy, r *http.Request, v Visit) (Operator, error) {
 
 var (
 	errClear    = fault.New(fault.Forbidden, "the API is asked over https alone").WithHint("a token that was sent in the clear is known to others: revoke it")
-	errToken    = fault.New(fault.Unauthenticated, "the token is wrong, has ended or was revoked").WithHint("take another one, and give it to: fazt peer add NAME URL --token-file FILE")
+	errToken    = fault.New(fault.Unauthenticated, "the token is wrong, has ended or was revoked").WithHint("take another one: fazt peer add NAME URL")
 	errOperator = fault.New(fault.Unauthenticated, "the API is for who is known").WithHint("send a token (Authorization: Bearer fzt_…), or sign in at this host")
 )
 
