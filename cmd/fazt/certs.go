@@ -106,7 +106,12 @@ func (n *node) ownPin() string {
 	if n.certs == nil || n.edge.TLSMode() != string(cert.Internal) {
 		return ""
 	}
-	block, _ := pem.Decode(n.certs.CA())
+	return pinOfPEM(n.certs.CA())
+}
+
+// pinOfPEM is the pin of a certificate as text, empty for what is none.
+func pinOfPEM(text []byte) string {
+	block, _ := pem.Decode(text)
 	if block == nil {
 		return ""
 	}

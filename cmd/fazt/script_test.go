@@ -100,22 +100,27 @@ func TestScript(t *testing.T) {
 			if mode == "peer" && testing.Short() {
 				t.Skip("the same code on the same paths; the full run has both")
 			}
-			testscript.Run(t, testscript.Params{
-				Files:               scripts,
-				RequireExplicitExec: true,
-				RequireUniqueNames:  true,
-				UpdateScripts:       os.Getenv("UPDATE_SCRIPTS") != "",
-				Setup:               func(e *testscript.Env) error { return setupScript(e, mode == "peer", plain) },
-				Cmds:                map[string]func(*testscript.TestScript, bool, []string){"node": nodeCommand, "exit": exitCommand},
-				Condition: func(cond string) (bool, error) {
-					if cond == "peer" {
-						return mode == "peer", nil
-					}
-					return false, fmt.Errorf("unknown condition %q", cond)
-				},
-			})
+			runScripts(t, scripts, mode == "peer", func(e *testscript.Env) error { return setupScript(e, mode == "peer", plain, nil) })
 		})
 	}
+}
+
+// runScripts runs the suite in one way.
+func runScripts(t *testing.T, scripts []string, peer bool, setup func(*testscript.Env) error) {
+	testscript.Run(t, testscript.Params{
+		Files:               scripts,
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		UpdateScripts:       os.Getenv("UPDATE_SCRIPTS") != "",
+		Setup:               setup,
+		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"node": nodeCommand, "exit": exitCommand},
+		Condition: func(cond string) (bool, error) {
+			if cond == "peer" {
+				return peer, nil
+			}
+			return false, fmt.Errorf("unknown condition %q", cond)
+		},
+	})
 }
 
 // withoutNode tells the scripts that start no node. The short run is the race
@@ -145,8 +150,9 @@ func plainProgram(t *testing.T) (dir string) {
 }
 
 // setupScript gives a script its own folders and a blank git. As a peer run
-// needs somebody to ask, it begins with an idle node.
-func setupScript(e *testscript.Env, peer bool, plain string) error {
+// needs somebody to ask, it begins with an idle node. Before @node may stand what
+// stands before a node elsewhere.
+func setupScript(e *testscript.Env, peer bool, plain string, before func(peer) peer) error {
 	for name, value := range map[string]string{
 		"HOME": e.WorkDir, "XDG_CONFIG_HOME": e.WorkDir + "/.config", "XDG_STATE_HOME": e.WorkDir + "/.local/state",
 		"FAZT_DATA_DIR": e.WorkDir + "/.state", "FAZT_NO_INPUT": "1", "NO_COLOR": "1",
@@ -161,7 +167,7 @@ func setupScript(e *testscript.Env, peer bool, plain string) error {
 		e.Setenv("FAZT_SCRIPT_PEER", "1")
 	}
 	// The script goes on with these variables; a copy keeps the two apart.
-	nodes := &scriptNodes{dir: e.WorkDir, env: slices.Clone(e.Vars), bin: binDir(e)}
+	nodes := &scriptNodes{dir: e.WorkDir, env: slices.Clone(e.Vars), bin: binDir(e), before: before}
 	e.Values[nodesKey{}] = nodes
 	if plain != "" {
 		e.Setenv("PATH", plain+string(os.PathListSeparator)+e.Getenv("PATH"))
@@ -188,6 +194,7 @@ type scriptNodes struct {
 	dir, bin string
 	env      []string
 	running  []*scriptNode
+	before   func(peer) peer // stands between @node and those who ask it; nil: nothing
 }
 
 type scriptNode struct {
@@ -278,7 +285,11 @@ func (n *scriptNodes) remember(dir, control string) error {
 		return err
 	}
 	book := peerBook{config: n.dir + "/.config/fazt", state: n.dir + "/.local/state/fazt"}
-	return book.save([]peer{{Name: "node", URL: control}}, map[string]string{"node": strings.TrimSpace(string(token))})
+	to := peer{Name: "node", URL: control, token: strings.TrimSpace(string(token))}
+	if n.before != nil {
+		to = n.before(to)
+	}
+	return book.save([]peer{to}, map[string]string{"node": to.token})
 }
 
 // awaitNode reads a node's log until it has said where it serves and where it
