@@ -30,9 +30,10 @@ type operators struct {
 	console string // its address
 }
 
-func newOperators(t *testing.T, more string) *operators {
+func newOperators(t *testing.T, more string, change ...func(*nodeConfig)) *operators {
 	t.Helper()
-	o := &operators{rig: newRig(t, func(c *nodeConfig) { c.listen, c.secure = nil, []string{"127.0.0.1:0"} })}
+	secure := func(c *nodeConfig) { c.listen, c.secure = nil, []string{"127.0.0.1:0"} }
+	o := &operators{rig: newRig(t, append(change, secure)...)}
 	var config strings.Builder
 	config.WriteString("edge {\n  domain  = \"localhost\"\n  console = \"localhost\"\n  tls     = { mode = \"internal\" }\n}\nlimits {\n  requests_per_ip = { rate = 1000000, burst = 1000000 }\n}\n")
 	for i, p := range op.Permissions() {
