@@ -41,8 +41,8 @@ func TestIntegrationElsewhere(t *testing.T) {
 	scripts = slices.DeleteFunc(scripts, withoutNode(t))
 	var let atomic.Int64
 	t.Cleanup(func() { // the scripts are done then
-		if let.Load() < 100 {
-			t.Errorf("the door let %d requests in", let.Load())
+		if let.Load() == 0 {
+			t.Error("nobody came through the door")
 		}
 	})
 	runScripts(t, scripts, true, func(e *testscript.Env) error {

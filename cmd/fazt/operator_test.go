@@ -26,14 +26,19 @@ import (
 // role for each permission, which somebody has by what their address says.
 type operators struct {
 	*rig
-	client  *http.Client
-	console string // its address
+	client         *http.Client
+	console, plain string // its addresses, over TLS and without
+}
+
+// addressOf is the first of some listeners, by the name that the certificate has.
+func addressOf(list []net.Listener) string {
+	_, port, _ := net.SplitHostPort(list[0].Addr().String())
+	return "localhost:" + port
 }
 
 func newOperators(t *testing.T, more string, change ...func(*nodeConfig)) *operators {
 	t.Helper()
-	secure := func(c *nodeConfig) { c.listen, c.secure = nil, []string{"127.0.0.1:0"} }
-	o := &operators{rig: newRig(t, append(change, secure)...)}
+	o := &operators{rig: newRig(t, append(change, func(c *nodeConfig) { c.secure = []string{"127.0.0.1:0"} })...)}
 	var config strings.Builder
 	config.WriteString("edge {\n  domain  = \"localhost\"\n  console = \"localhost\"\n  tls     = { mode = \"internal\" }\n}\nlimits {\n  requests_per_ip = { rate = 1000000, burst = 1000000 }\n}\n")
 	for i, p := range op.Permissions() {
@@ -57,9 +62,10 @@ func newOperators(t *testing.T, more string, change ...func(*nodeConfig)) *opera
 			t.Fatalf("no certificate: %+v", o.certificates())
 		}
 	}
-	_, port, _ := net.SplitHostPort(o.edge.Addrs()[0].String())
-	o.console = "https://localhost:" + port
-	o.client = &http.Client{Transport: peer{URL: o.console, Pin: o.ownPin()}.transport()}
+	plain, secure := o.edge.Listeners()
+	o.plain, o.console = "http://"+addressOf(plain), "https://"+addressOf(secure)
+	o.client = &http.Client{Transport: peer{URL: o.console, Pin: o.ownPin()}.transport(),
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	t.Cleanup(o.client.CloseIdleConnections)
 	return o
 }
@@ -225,6 +231,18 @@ func TestTokensAtTheDoor(t *testing.T) {
 	}
 	if code, answer = o.send(t, "POST", o.console+"/v1/trash/purge", `{}`, "Authorization: Bearer "+text); code != 401 {
 		t.Errorf("after it was revoked: %d %s", code, answer)
+	}
+}
+
+// Over plain HTTP nothing is commanded, and nobody is sent on with a token that others
+// have read by then.
+func TestNoCommandInTheClear(t *testing.T) {
+	o := newOperators(t, "")
+	text, _ := o.token(t, everybody(), "observe")
+	for path, want := range map[string]int{"/v1/status": 403, "/v1/": 403, "/": 308} {
+		if code, answer := o.send(t, "GET", o.plain+path, "", "Authorization: Bearer "+text); code != want {
+			t.Errorf("%s: %d %s", path, code, answer)
+		}
 	}
 }
 
