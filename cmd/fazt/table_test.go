@@ -312,8 +312,9 @@ func streamed(t *testing.T, name, out string, failed bool) {
 // What passes by differs from one answer to the next.
 var passing = regexp.MustCompile(`"(up_ns|duration_ns|total_ns)":\d+`)
 
-// asking is what asking at the console leaves behind: a count, and a token's last use.
-var asking = regexp.MustCompile(`"traffic":\{[^{}]*\{[^{}]*\}[^{}]*\}|"used":"[^"]*"`)
+// asking is what depends on the asking: what it is counted as, a token's last use, and
+// until when an answer is good.
+var asking = regexp.MustCompile(`"traffic":\{[^{}]*\{[^{}]*\}[^{}]*\}|"(used|expires)":"[^"]*"`)
 
 // A row that reads answers the same bytes over the socket, to the holder of the
 // node's own token, at the console to the holder of a person's, and where it needs no
