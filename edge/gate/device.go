@@ -174,7 +174,7 @@ func (g *Gate) answerDevice(p *Policy, w http.ResponseWriter, r *http.Request, v
 	if err != nil {
 		return err
 	}
-	if err := g.config.People.Forgive(r.Context(), "device:"+s.Person.ID); err != nil {
+	if err := g.forgive(r, "device:"+s.Person.ID, v, 1); err != nil {
 		return err
 	}
 	return g.page(w, r, http.StatusOK, "answered", map[string]any{"Title": title, "Name": q.Name, "Approved": approve})

@@ -93,7 +93,7 @@ func (g *Gate) takeFactor(p *Policy, w http.ResponseWriter, r *http.Request, v V
 
 // raise has a session count as one of two factors.
 func (g *Gate) raise(w http.ResponseWriter, r *http.Request, v Visit, s *identity.Session) (*identity.Session, error) {
-	if err := g.config.People.Forgive(r.Context(), "factor:"+s.Person.ID); err != nil {
+	if err := g.forgive(r, "factor:"+s.Person.ID, v, 1); err != nil {
 		return nil, err
 	}
 	token, raised, err := g.config.People.Rotate(r.Context(), s.ID, byTOTP)

@@ -64,6 +64,11 @@ func (g *Gate) attempt(r *http.Request, account string, v Visit) error {
 	return err
 }
 
+// forgive takes back what was counted on the way to a try that was right.
+func (g *Gate) forgive(r *http.Request, account string, v Visit, tries int) error {
+	return g.config.People.Forgive(r.Context(), account, prefixOf(v.address()), tries)
+}
+
 // prefixOf is whom an address belongs to, as far as that can be told: one of IPv4,
 // or the network of one house of IPv6.
 func prefixOf(address string) string {
@@ -119,7 +124,7 @@ func (g *Gate) takeLink(p *Policy, w http.ResponseWriter, r *http.Request, v Vis
 
 // mailed goes on with somebody whose address it is.
 func (g *Gate) mailed(p *Policy, w http.ResponseWriter, r *http.Request, v Visit, email string) error {
-	if err := g.config.People.Forgive(r.Context(), "mail:"+email); err != nil {
+	if err := g.forgive(r, "mail:"+email, v, 2); err != nil { // the mail, and what was in it
 		return err
 	}
 	return g.admit(p, w, r, v, r.PostFormValue("a"), byMail, identity.Claim{Issuer: byMail, Subject: email, Email: email, Verified: true})

@@ -54,10 +54,15 @@ func (d *Directory) countTry(tx *sqlite.Tx, kind, text string, most int, now tim
 	return at(ends).Sub(now), nil
 }
 
-// Forgive forgets the tries at an account, after one that was right.
-func (d *Directory) Forgive(ctx context.Context, account string) error {
+// Forgive forgets the tries at an account, after one that was right, and gives those
+// that led to it back to the prefix: an office behind one address signs in all day,
+// and who guesses gets none back.
+func (d *Directory) Forgive(ctx context.Context, account, prefix string, tries int) error {
 	return d.db.Write(ctx, func(tx *sqlite.Tx) error {
-		_, err := tx.Exec(`DELETE FROM people_attempt WHERE key = ?`, d.key.mac("attempt", "account", account))
+		if _, err := tx.Exec(`DELETE FROM people_attempt WHERE key = ?`, d.key.mac("attempt", "account", account)); err != nil {
+			return err
+		}
+		_, err := tx.Exec(`UPDATE people_attempt SET count = max(count - ?, 0) WHERE key = ?`, tries, d.key.mac("attempt", "prefix", prefix))
 		return err
 	})
 }

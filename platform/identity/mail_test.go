@@ -115,9 +115,21 @@ func TestAttempts(t *testing.T) {
 	if !try("bo", "two") {
 		t.Error("a locked prefix has locked an account")
 	}
-	must(t, p.Forgive(t.Context(), "ana"))
+	must(t, p.Forgive(t.Context(), "ana", "p0", 1))
 	if !try("ana", "p0") {
 		t.Error("not forgiven")
+	}
+	for i := range 50 { // each asks for a mail, and has its code
+		name := fmt.Sprint("office", i)
+		if !try(name, "office") || !try("code of "+name, "office") {
+			t.Fatalf("sign-in %d of an office is refused", i+1)
+		}
+		must(t, p.Forgive(t.Context(), name, "office", 2))
+	}
+	for i := range 22 { // while who guesses gets nothing back
+		if got := try(fmt.Sprint("guess", i), "office"); got != (i < 20) {
+			t.Errorf("guess %d from an office: %v", i+1, got)
+		}
 	}
 	p.now = p.now.Add(15 * time.Minute)
 	if !try("x", "one") {

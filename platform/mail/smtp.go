@@ -59,7 +59,7 @@ func refusal(err error) error {
 		return fault.New(fault.Unavailable, "the mail server broke off at %s", said.Reason)
 	}
 	kind := fault.Unavailable
-	if said.ErrorCode() >= 500 {
+	if said.ErrorCode() >= 500 && said.Reason != gomail.ErrSMTPMailFrom { // no message goes out from an address that is refused, until somebody mends that
 		kind = fault.Invalid
 	}
 	numbers := strings.TrimSpace(strconv.Itoa(said.ErrorCode()) + " " + said.EnhancedStatusCode())
@@ -96,7 +96,7 @@ func (w wire) client(ctx context.Context, c Config) (*gomail.Client, error) {
 	}
 	client, err := gomail.NewClient(host, options...)
 	if err != nil {
-		return nil, fault.Wrap(fault.Invalid, err, "the mail block")
+		return nil, fault.Wrap(fault.Unavailable, err, "the mail block")
 	}
 	return client, nil
 }
@@ -129,7 +129,7 @@ func (w wire) connect(life context.Context, trust *tls.Config) gomail.DialContex
 func compose(c Config, m Message) (*gomail.Msg, error) {
 	made := gomail.NewMsg()
 	if err := made.From(c.From); err != nil {
-		return nil, fault.Wrap(fault.Invalid, err, "from of the mail block")
+		return nil, fault.Wrap(fault.Unavailable, err, "from of the mail block")
 	}
 	if err := made.To(m.To); err != nil {
 		return nil, fault.New(fault.Invalid, "the address is none")

