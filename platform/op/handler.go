@@ -95,9 +95,6 @@ func versionTag(version string) string {
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
-	if h.c.Version != "" {
-		w.Header().Set(headerVersion, h.c.Version)
-	}
 	if err := h.origin.Check(r); err != nil {
 		h.refuse(w, h.paths[r.URL.Path], fault.New(fault.Forbidden, "the request comes from another site: %w", err))
 		return
@@ -109,6 +106,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		h.refuse(w, h.paths[r.URL.Path], err)
 		return
+	}
+	if h.c.Version != "" { // strangers need not know it
+		w.Header().Set(headerVersion, h.c.Version)
 	}
 	o := h.paths[r.URL.Path]
 	switch {
@@ -325,7 +325,7 @@ func (h *Handler) refuse(w http.ResponseWriter, o *operation, err error) {
 	}
 	w.Header().Set(headerExit, fmt.Sprint(f.Error.Exit))
 	if o != nil && o.stream {
-		s := &stream{w: w, version: h.c.Version}
+		s := &stream{w: w, version: w.Header().Get(headerVersion)}
 		s.begin(status)
 		s.end(result(f, f.Error.Exit))
 		return

@@ -205,6 +205,7 @@ func (u untouched) Read([]byte) (int, error) {
 
 func TestStrangersAreTurnedAwayBeforeTheirBodyIsRead(t *testing.T) {
 	h := op.NewHandler(sample(nil), op.HandlerConfig{
+		Version: "7.8.9",
 		Access: func(r *http.Request) (op.Caller, error) {
 			if r.Header.Get("Authorization") == "" {
 				return op.Caller{}, fault.New(fault.Unauthenticated, "no token")
@@ -217,11 +218,15 @@ func TestStrangersAreTurnedAwayBeforeTheirBodyIsRead(t *testing.T) {
 			}}, nil
 		},
 	})
-	for _, path := range []string{"/v1/app/list", "/v1/apply", "/v1/nothing", "/v1/"} {
+	for _, path := range []string{"/v1/app/list", "/v1/app/logs", "/v1/apply", "/v1/nothing", "/v1/"} {
 		r := httptest.NewRequest(http.MethodPost, path, untouched{t})
 		r.Header.Set("Content-Type", "multipart/form-data; boundary=x")
-		if got := do(h, r); got.StatusCode != 401 || got.Header.Get("WWW-Authenticate") != "Bearer" {
+		got := do(h, r)
+		if got.StatusCode != 401 || got.Header.Get("WWW-Authenticate") != "Bearer" {
 			t.Errorf("%s: %d", path, got.StatusCode)
+		}
+		if body := text(t, got.Body); got.Header.Get("Fazt-Version") != "" || strings.Contains(body, "7.8.9") {
+			t.Errorf("%s tells strangers its version: %v %s", path, got.Header, body)
 		}
 	}
 	r := httptest.NewRequest(http.MethodPost, "/v1/apply", untouched{t})
