@@ -119,6 +119,7 @@ func collect[T any](scan func(scanner) (T, error)) func(*sql.Rows, error) ([]T, 
 			return nil, err
 		}
 		defer rows.Close()
+		list = []T{} // of nobody's is a list too, in JSON
 		for rows.Next() {
 			v, err := scan(rows)
 			if err != nil {
