@@ -22,6 +22,9 @@ integration: ## the real binary, real git, what each can meet
 	go test -tags failpoints -count=1 ./reconcile/source -run CrashLeaves
 	go test -tags integration -count=1 -timeout 20m ./cmd/fazt -run 'Integration' -skip 'Integration(Apps)?Kill$$'
 
+elsewhere: ## every script at a console's door, over TLS
+	FAZT_ELSEWHERE=all go test -tags integration -count=1 -timeout 20m ./cmd/fazt -run 'IntegrationElsewhere'
+
 kills: ## kill -9, 100 times at random moments
 	FAZT_PLAIN=1 FAZT_KILLS=$${FAZT_KILLS:-100} go test -tags integration -count=1 -v -timeout 30m ./cmd/fazt -run 'Integration(Apps)?Kill$$'
 
@@ -80,7 +83,7 @@ cover: ## coverage of the unit and script tests
 	go test -coverpkg=./... -coverprofile=cover.out ./... && go tool cover -func=cover.out | tail -n 1
 
 ci: lint gen-check test race integration kills browser ## what .ci/run runs
-	$(MAKE) fuzz FUZZTIME=3s
+	$(MAKE) fuzz FUZZTIME=1s
 
-.PHONY: help build test race integration conformance conformance-oidc kills faults abuse browser fuzz bench bench-edge bench-reconcile bench-apps bench-start lint gen vendor-js gen-check cover ci
+.PHONY: help build test race integration elsewhere conformance conformance-oidc kills faults abuse browser fuzz bench bench-edge bench-reconcile bench-apps bench-start lint gen vendor-js gen-check cover ci
 .DEFAULT_GOAL := help
