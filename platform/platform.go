@@ -11,6 +11,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"github.com/fazt-sh/fazt/platform/applog"
@@ -42,6 +43,7 @@ type Platform struct {
 	Logs     *applog.Log   // what apps say, in log/
 
 	log     *slog.Logger
+	lent    atomic.Int32 // to how many commands the reserve is
 	lock    *os.File
 	opened  bool
 	unclean bool // the last process that had the folder did not close it
@@ -118,7 +120,7 @@ func (p *Platform) open(ctx context.Context) error {
 	if p.Blobs, err = blob.Open(filepath.Join(p.Dir, "blob")); err != nil {
 		return err
 	}
-	p.Apps = storage.NewPool(filepath.Join(p.Dir, "app"), storage.Options{})
+	p.Apps = storage.NewPool(filepath.Join(p.Dir, "app"), storage.Options{Halt: p.halt})
 	p.Logs = applog.New(filepath.Join(p.Dir, "log"))
 	return p.openRecord(ctx)
 }

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/fazt-sh/fazt/platform/fault"
 	"golang.org/x/sys/unix"
 )
 
@@ -12,8 +13,8 @@ import (
 const (
 	reserveName  = "reserve"
 	reserveMost  = 16 << 20
-	reserveShare = 100     // at most one in so many of the disk's bytes
-	lendBelow    = 1 << 20 // bytes free, below which the reserve is lent
+	reserveShare = 100      // at most one in so many of the disk's bytes
+	lendBelow    = 16 << 20 // bytes free, below which the reserve is lent: an app can take that in a moment
 )
 
 // setAsideRoom makes the reserve, of what is free if that is less. A file system
@@ -37,13 +38,29 @@ func (p *Platform) setAsideRoom() {
 	}
 }
 
-// Lend gives the reserve up while something small is written on a full disk;
-// back makes it again.
+// Lend gives the reserve up while something small is written on a full disk, and has
+// apps keep nothing meanwhile, who would have it first; back makes it again.
 func (p *Platform) Lend() (back func()) {
 	disk, err := p.Disk()
-	if err != nil || disk.Free >= lendBelow || os.Remove(filepath.Join(p.Dir, reserveName)) != nil {
+	if err != nil || disk.Free >= lendBelow {
 		return func() {}
 	}
-	p.log.Warn("the disk is full: the room set aside is lent to a command", "component", "platform")
-	return p.setAsideRoom
+	p.lent.Add(1)
+	back = func() {
+		p.setAsideRoom()
+		p.lent.Add(-1)
+	}
+	if os.Remove(filepath.Join(p.Dir, reserveName)) == nil {
+		p.log.Warn("the disk is full: the room set aside is lent to a command", "component", "platform")
+	}
+	return back
+}
+
+// halt refuses what apps would keep while the reserve is lent.
+func (p *Platform) halt() error {
+	if p.lent.Load() == 0 {
+		return nil
+	}
+	return fault.New(fault.Unavailable, "no room left on the disk of the state folder").WithCode(fault.CodeDiskFull).
+		WithHint("free space on the disk of the state folder")
 }

@@ -31,6 +31,7 @@ type Options struct {
 	Durability Durability         // what a power cut may take
 	MaxBytes   int64              // what the file may hold; a write that goes over it is Exhausted. 0 is no bound
 	Reserved   string             // prefix of tables that guests must not name, "fazt_"; without it there are no guests
+	Halt       func() error       // asked before each write, which its error refuses; nil refuses none
 	Trace      func(query string) // called with each statement, and with what begins and ends a view; tests count with it
 }
 

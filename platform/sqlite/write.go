@@ -60,6 +60,11 @@ func (d *DB) Alone(ctx context.Context, fn func(*Tx) error) error {
 }
 
 func (d *DB) write(ctx context.Context, fn func(*Tx) error, alone bool) error {
+	if d.o.Halt != nil {
+		if err := d.o.Halt(); err != nil {
+			return err
+		}
+	}
 	if err := d.line.enter(ctx); err != nil {
 		return err
 	}

@@ -43,6 +43,7 @@ func (a *App) ID() string { return a.id }
 type core struct {
 	id, dir string
 	db      *sqlite.DB
+	halt    func() error // refuses what would be kept; may be nil
 	quota   atomic.Int64 // bytes the app may keep, 0 without bound
 	secret  []byte       // signs URLs of files
 	swept   atomic.Int64 // when expired keys were last looked for, in milliseconds
@@ -66,7 +67,7 @@ func openCore(ctx context.Context, dir, id string, s Settings) (*core, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &core{id: id, dir: dir, db: db, stores: map[string]int64{}, ready: map[string]bool{}, modes: map[string]mode{}}
+	c := &core{id: id, dir: dir, db: db, halt: s.halt, stores: map[string]int64{}, ready: map[string]bool{}, modes: map[string]mode{}}
 	c.bytes.dir = filepath.Join(dir, filesName)
 	c.quota.Store(s.Storage)
 	if err := c.prepare(ctx); err != nil {

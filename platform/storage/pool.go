@@ -20,6 +20,7 @@ const idleApps = 64
 type Pool struct {
 	dir   string
 	most  int
+	halt  func() error
 	trace func(query string)
 
 	mu     sync.Mutex
@@ -44,7 +45,7 @@ func NewPool(dir string, o Options) *Pool {
 	if o.Idle == 0 {
 		o.Idle = idleApps
 	}
-	return &Pool{dir: dir, most: max(o.Idle, 0), trace: o.Trace, slots: map[string]*slot{}, idle: list.New()}
+	return &Pool{dir: dir, most: max(o.Idle, 0), halt: o.Halt, trace: o.Trace, slots: map[string]*slot{}, idle: list.New()}
 }
 
 // Open returns the storage of an app, which it makes at the first time. Opens are
@@ -61,7 +62,7 @@ func (p *Pool) Open(ctx context.Context, id string, s Settings) (*App, error) {
 		sl.core.configure(s)
 		return p.handle(sl), nil
 	}
-	s.trace = p.trace
+	s.halt, s.trace = p.halt, p.trace
 	c, err := openCore(ctx, filepath.Join(p.dir, id), id, s)
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -55,6 +55,11 @@ func (c *core) fits(grown, held, all, quota int64) error {
 // room returns how many bytes may still come in, -1 without bound. It is a guess
 // for streams, which count decides when they have ended.
 func (c *core) room(ctx context.Context, store, quota int64) (room int64, err error) {
+	if c.halt != nil {
+		if err := c.halt(); err != nil {
+			return 0, err
+		}
+	}
 	total := c.quota.Load()
 	if quota <= 0 && total <= 0 {
 		return -1, nil
@@ -85,7 +90,7 @@ const reserved = "fazt_"
 
 // databaseOptions turns the settings of an app into those of its database.
 func databaseOptions(s Settings) sqlite.Options {
-	o := sqlite.Options{Durability: s.Durability, Reserved: reserved, Trace: s.trace}
+	o := sqlite.Options{Durability: s.Durability, Reserved: reserved, Halt: s.halt, Trace: s.trace}
 	if s.Storage > 0 {
 		o.MaxBytes = s.Storage + ownBytes
 	}

@@ -21,6 +21,7 @@ import (
 // Options tune a pool. The zero value is right for a node.
 type Options struct {
 	Idle  int                // apps kept open although nobody uses them; 0 is 64
+	Halt  func() error       // as of sqlite.Options, and asked before files too
 	Trace func(query string) // as of sqlite.Options; tests count with it
 }
 
@@ -29,6 +30,7 @@ type Settings struct {
 	Durability sqlite.Durability // of every write, from when the folder is opened next
 	Storage    int64             // bytes the app may keep, 0 without bound; of SQL from the next opening
 
+	halt  func() error       // as of Options
 	trace func(query string) // as of Options
 }
 
