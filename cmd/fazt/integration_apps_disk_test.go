@@ -108,7 +108,7 @@ func (f *filling) now() (kept []string, refused int, odd string) {
 func TestIntegrationAppsDiskFull(t *testing.T) {
 	w := newPlainWorld(t)
 	must(t, os.Mkdir(w.path("state"), 0o700))
-	if err := syscall.Mount("tmpfs", w.path("state"), "tmpfs", 0, "size=64m,mode=0700"); err != nil {
+	if err := syscall.Mount("tmpfs", w.path("state"), "tmpfs", 0, "size=256m,mode=0700"); err != nil { // of which a hundredth is set aside for commands
 		t.Skipf("no small file system can be made here: %v", err)
 	}
 	t.Cleanup(func() { must(t, syscall.Unmount(w.path("state"), syscall.MNT_DETACH)) })
