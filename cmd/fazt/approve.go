@@ -42,34 +42,21 @@ func approveOps(n *node) []op.Op {
 
 // approve lets a program in as whoever asks for it, or as whom the node's own operator
 // names.
-func (n *node) approve(ctx context.Context, in approveIn) (out approveOut, err error) {
-	actor := op.ActorFrom(ctx)
-	self, remote := strings.CutPrefix(actor, "person:")
-	switch operator := byOperator(ctx); {
-	case !operator && !remote:
-		return out, fault.New(fault.Forbidden, "a token lets no other program in").WithHint("open the console, and enter the code there")
-	case remote && in.Person != "":
-		return out, fault.New(fault.Forbidden, "a program that you let in acts as you").WithHint("leave out --person")
-	case operator && in.Person == "":
-		return out, fault.New(fault.Invalid, "whom is it to act as?").WithHint("name somebody: --person ADDRESS")
-	case operator:
-		self = in.Person
+func (n *node) approve(ctx context.Context, in approveIn) (approveOut, error) {
+	if in.Person != "" && !byOperator(ctx) {
+		return approveOut{}, fault.New(fault.Forbidden, "a program that you let in acts as you").WithHint("leave out --person")
 	}
-	ask, err := n.ground.People.Device(ctx, in.Code)
+	ask, err := n.ground.People.Device(ctx, in.Code) // before anybody is vouched for
 	if err != nil {
-		return out, err
+		return approveOut{}, err
 	}
-	who, err := n.vouched(ctx, self)
+	who, err := n.receiver(ctx, in.Person)
 	if err != nil {
-		return out, err
+		return approveOut{}, err
 	}
 	if err := n.ground.People.AnswerDevice(ctx, in.Code, who.ID, true); err != nil {
-		return out, err
+		return approveOut{}, err
 	}
-	n.noteSignIn(ctx, gate.Event{Actor: actor, Action: "device approve", Target: ask.Name, Outcome: "ok"})
-	out = approveOut{Name: ask.Name, Address: ask.Address, Scopes: ask.Scopes, Person: who.ID}
-	if who.Email != "" {
-		out.Person = who.Email
-	}
-	return out, nil
+	n.noteSignIn(ctx, gate.Event{Actor: op.ActorFrom(ctx), Action: "device approve", Target: ask.Name, Outcome: "ok"})
+	return approveOut{Name: ask.Name, Address: ask.Address, Scopes: ask.Scopes, Person: called(who)}, nil
 }

@@ -63,9 +63,11 @@ func (n *node) audit(ctx context.Context, a op.Act) {
 	if a.Read {
 		e.Action, d.Command = actionRead, a.Row.Name
 	}
+	ctx, back := n.ground.Lend(context.WithoutCancel(ctx))
+	defer back()
 	err := d.put(&e)
 	if err == nil {
-		err = n.ground.DB.Write(context.WithoutCancel(ctx), func(tx *sqlite.Tx) error {
+		err = n.ground.DB.Write(ctx, func(tx *sqlite.Tx) error {
 			_, err := n.ground.Journal.Append(tx, e)
 			return err
 		})

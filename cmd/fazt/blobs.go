@@ -190,6 +190,8 @@ func (n *node) blobDelete(ctx context.Context, in blobDeleteIn) (deletedOut, err
 		return deletedOut{}, err
 	}
 	defer b.Close()
+	ctx, back := n.ground.Lend(ctx) // deleting is how room is made
+	defer back()
 	count, err := b.store.Delete(ctx, in.Keys...)
 	return deletedOut{count, "file"}, err
 }

@@ -145,7 +145,8 @@ func (n *node) adjust(ctx context.Context, a reconcile.Adjustment) (reconcile.Re
 	if err := n.safe.refuse(); err != nil {
 		return reconcile.Result{}, err
 	}
-	defer n.ground.Lend()() // what somebody says is written down on a full disk, too
+	ctx, back := n.ground.Lend(ctx) // what somebody says is written down on a full disk, too
+	defer back()
 	return n.loop.Adjust(ctx, a)
 }
 

@@ -223,6 +223,8 @@ func (n *node) queueChange(ctx context.Context, in queueJobsIn, done string, cha
 		return queueChangedOut{}, err
 	}
 	defer b.Close()
+	ctx, back := n.ground.Lend(ctx) // deleting is how room is made
+	defer back()
 	count, err := change(b.Jobs, ctx, in.Queue, ids...)
 	return queueChangedOut{count, done}, err
 }

@@ -195,6 +195,8 @@ func (n *node) kvDelete(ctx context.Context, in kvDeleteIn) (deletedOut, error) 
 		return deletedOut{}, err
 	}
 	defer b.Close()
+	ctx, back := n.ground.Lend(ctx) // deleting is how room is made
+	defer back()
 	count, err := b.store.Delete(ctx, in.Keys...)
 	return deletedOut{count, "key"}, err
 }

@@ -24,18 +24,24 @@ type Veil struct {
 // NewVeil returns what hides the values, by the names that stand in their place. Nil,
 // where there is nothing to hide, hides nothing.
 func NewVeil(values map[string]Value) *Veil {
-	var pairs []string
+	names := map[string]string{} // by the form that is looked for
 	for _, name := range slices.Sorted(maps.Keys(values)) {
 		value := values[name].Reveal()
 		if len(value) < leastVeiled {
 			continue
 		}
 		for _, form := range formsOf(value) {
-			pairs = append(pairs, form, "("+name+")")
+			names[form] = name
 		}
 	}
-	if pairs == nil {
+	if len(names) == 0 {
 		return nil
+	}
+	// The longest first: of two at one place, the one that leaves nothing over.
+	forms := slices.SortedFunc(maps.Keys(names), func(a, b string) int { return cmp.Or(len(b)-len(a), cmp.Compare(a, b)) })
+	var pairs []string
+	for _, form := range forms {
+		pairs = append(pairs, form, "("+names[form]+")")
 	}
 	return &Veil{strings.NewReplacer(pairs...).Replace}
 }
@@ -54,9 +60,7 @@ func formsOf(value string) []string {
 	for _, e := range []*base64.Encoding{base64.StdEncoding, base64.URLEncoding, base64.RawURLEncoding} {
 		forms = append(forms, e.EncodeToString([]byte(value)))
 	}
-	// The longest first: of two at one place it is the one that leaves nothing over.
-	slices.SortFunc(forms, func(a, b string) int { return cmp.Or(len(b)-len(a), cmp.Compare(a, b)) })
-	return slices.Compact(forms)
+	return forms
 }
 
 // asShown makes what the console shows of a text within an object.

@@ -55,3 +55,13 @@ func TestVeilOfLittle(t *testing.T) {
 		t.Error(text)
 	}
 }
+
+// Of a value within another nothing is left over, whichever has the first name.
+func TestVeilOfValuesWithinOthers(t *testing.T) {
+	long, short := secret.NewValue("sk_live_42_and_more"), secret.NewValue("sk_live")
+	for _, values := range []map[string]secret.Value{{"secret.a": short, "secret.b": long}, {"secret.a": long, "secret.b": short}} {
+		if got := secret.NewVeil(values).Hide("with sk_live_42_and_more"); strings.Contains(got, "42") {
+			t.Errorf("%q is left", got)
+		}
+	}
+}

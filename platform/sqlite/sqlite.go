@@ -27,12 +27,12 @@ import (
 
 // Options tune a database. The zero value is right for node.db.
 type Options struct {
-	Readers    int                // reading connections at most; 0 is 4
-	Durability Durability         // what a power cut may take
-	MaxBytes   int64              // what the file may hold; a write that goes over it is Exhausted. 0 is no bound
-	Reserved   string             // prefix of tables that guests must not name, "fazt_"; without it there are no guests
-	Halt       func() error       // asked before each write, which its error refuses; nil refuses none
-	Trace      func(query string) // called with each statement, and with what begins and ends a view; tests count with it
+	Readers    int                         // reading connections at most; 0 is 4
+	Durability Durability                  // what a power cut may take
+	MaxBytes   int64                       // what the file may hold; a write that goes over it is Exhausted. 0 is no bound
+	Reserved   string                      // prefix of tables that guests must not name, "fazt_"; without it there are no guests
+	Halt       func(context.Context) error // asked before each write, which its error refuses; nil refuses none
+	Trace      func(query string)          // called with each statement, and with what begins and ends a view; tests count with it
 }
 
 // Durability says when a write counts as kept.

@@ -61,7 +61,7 @@ func (d *DB) Alone(ctx context.Context, fn func(*Tx) error) error {
 
 func (d *DB) write(ctx context.Context, fn func(*Tx) error, alone bool) error {
 	if d.o.Halt != nil {
-		if err := d.o.Halt(); err != nil {
+		if err := d.o.Halt(ctx); err != nil {
 			return err
 		}
 	}

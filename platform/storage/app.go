@@ -43,11 +43,11 @@ func (a *App) ID() string { return a.id }
 type core struct {
 	id, dir string
 	db      *sqlite.DB
-	halt    func() error // refuses what would be kept; may be nil
-	quota   atomic.Int64 // bytes the app may keep, 0 without bound
-	secret  []byte       // signs URLs of files
-	swept   atomic.Int64 // when expired keys were last looked for, in milliseconds
-	ids     sequence     // ids of documents
+	halt    func(context.Context) error // refuses what would be kept; may be nil
+	quota   atomic.Int64                // bytes the app may keep, 0 without bound
+	secret  []byte                      // signs URLs of files
+	swept   atomic.Int64                // when expired keys were last looked for, in milliseconds
+	ids     sequence                    // ids of documents
 
 	mu     sync.Mutex
 	stores map[string]int64 // "kind name" → row of fazt_store; guarded by mu

@@ -20,7 +20,7 @@ const idleApps = 64
 type Pool struct {
 	dir   string
 	most  int
-	halt  func() error
+	halt  func(context.Context) error
 	trace func(query string)
 
 	mu     sync.Mutex

@@ -56,7 +56,7 @@ func (c *core) fits(grown, held, all, quota int64) error {
 // for streams, which count decides when they have ended.
 func (c *core) room(ctx context.Context, store, quota int64) (room int64, err error) {
 	if c.halt != nil {
-		if err := c.halt(); err != nil {
+		if err := c.halt(ctx); err != nil {
 			return 0, err
 		}
 	}

@@ -10,6 +10,7 @@
 package storage
 
 import (
+	"context"
 	"regexp"
 	"time"
 	"unicode/utf8"
@@ -20,9 +21,9 @@ import (
 
 // Options tune a pool. The zero value is right for a node.
 type Options struct {
-	Idle  int                // apps kept open although nobody uses them; 0 is 64
-	Halt  func() error       // as of sqlite.Options, and asked before files too
-	Trace func(query string) // as of sqlite.Options; tests count with it
+	Idle  int                         // apps kept open although nobody uses them; 0 is 64
+	Halt  func(context.Context) error // as of sqlite.Options, and asked before files too
+	Trace func(query string)          // as of sqlite.Options; tests count with it
 }
 
 // Settings are what an app's configuration says of its storage.
@@ -30,8 +31,8 @@ type Settings struct {
 	Durability sqlite.Durability // of every write, from when the folder is opened next
 	Storage    int64             // bytes the app may keep, 0 without bound; of SQL from the next opening
 
-	halt  func() error       // as of Options
-	trace func(query string) // as of Options
+	halt  func(context.Context) error // as of Options
+	trace func(query string)          // as of Options
 }
 
 // What one item may be, and how much one answer holds. A page ends early where
