@@ -200,7 +200,7 @@ func (l *Loop) remember(m *memory) {
 	case paused && (s.Phase == Synced || s.Phase == Idle):
 		s.Phase, s.Since = Suspended, time.Now()
 	case !paused && s.Phase == Suspended:
-		s.Phase, s.Since = Synced, time.Now()
+		s.Phase, s.Since, s.Problem = Synced, time.Now(), nil // a problem of that phase is the hold itself
 		if l.last.Generation == 0 {
 			s.Phase = Idle
 		}

@@ -318,6 +318,34 @@ func TestPause(t *testing.T) {
 	})
 }
 
+// Once resumed a node does not say that it is paused, however long it takes until it
+// has looked again.
+func TestResumeIsSeenAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := following(t)
+		defer r.end()
+		r.adjust(t, reconcile.Adjustment{Trigger: "pause", Hold: []reconcile.Hold{{Kind: reconcile.Paused}}})
+		r.repo.push(commit(apps("a", "b"), "two"))
+		r.sync(t)
+		if s := r.loop.Status(); s.Phase != reconcile.Suspended || s.Problem == nil {
+			t.Errorf("%s, %+v", s.Phase, s.Problem)
+		}
+		slow := make(chan struct{})
+		r.repo.mu.Lock()
+		r.repo.block = slow
+		r.repo.mu.Unlock()
+		r.adjust(t, reconcile.Adjustment{Trigger: "resume", Free: []reconcile.HoldKey{{Kind: reconcile.Paused}}})
+		if s := r.loop.Status(); s.Problem != nil {
+			t.Errorf("resumed, and the problem is %+v", s.Problem)
+		}
+		close(slow)
+		synctest.Wait()
+		if s := r.loop.Status(); s.Phase != reconcile.Synced {
+			t.Error(s.Phase)
+		}
+	})
+}
+
 // A paused app stays, the others move.
 func TestPauseOneApp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
