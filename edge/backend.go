@@ -355,7 +355,7 @@ func (s *Server) visitorOf(w http.ResponseWriter, r *http.Request) function.Visi
 		v.IP = x.client.String()
 	}
 	if view := s.recognise(x, r); view != nil {
-		v.Person = &person{x.session, view, x.snap}
+		v.Person = &person{x.session, view, x.snap, s.config.Now()}
 	}
 	return v
 }

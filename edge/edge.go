@@ -51,7 +51,7 @@ type Config struct {
 	Secrets   *secret.Identity                // opens what is sealed to this node; nil opens nothing
 	Logs      *applog.Log                     // what apps say; nil forgets it
 	Said      func(app string, l applog.Line) // told of each line that an app says; nil tells nobody
-	Now       func() time.Time                // for schedules; nil is the machine's clock
+	Now       func() time.Time                // for schedules and ends of grants; nil is the machine's clock
 	Gate      *gate.Gate                      // signs people in; nil lets nobody pass where not everybody may
 	API       http.Handler                    // answers commands at the console's host; see OperatorFrom. Nil answers none
 	Mail      *mail.Outbox                    // sends what people sign in with; nil sends none

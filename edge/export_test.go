@@ -3,7 +3,19 @@ package edge
 import (
 	"net/http"
 	"net/url"
+	"time"
+
+	"github.com/fazt-sh/fazt/platform/identity"
+	"github.com/fazt-sh/fazt/spec"
+	"github.com/fazt-sh/fazt/spec/access"
 )
+
+// Told is what the code of the app one is told of somebody at a time.
+func Told(objects []spec.Object, email string, now time.Time) string {
+	view := access.Compile(objects).View(access.Who{Email: email, SignedIn: true})
+	snap := &snapshot{sites: map[spec.Addr]*site{"app.one": {name: "one", addr: "app.one"}}}
+	return (&person{&identity.Session{Person: &identity.Person{Email: email}}, view, snap, now}).Auth("one")
+}
 
 // ClientAddress is clientAddress.
 var ClientAddress = clientAddress

@@ -152,6 +152,27 @@ func TestWhatNotEverybodySeesIsInNoCache(t *testing.T) {
 	}
 }
 
+// TestGrantsEndByTheNodesClock and not by what the machine's wall clock says, which
+// somebody may set: for pages as for code.
+func TestGrantsEndByTheNodesClock(t *testing.T) {
+	end := time.Date(2040, 1, 2, 0, 0, 0, 0, time.UTC)
+	now := end.Add(-time.Second)
+	g := newGuarded(t, "a@x.test")
+	g.bench = newBench(t, edge.Config{Gate: gate.New(gate.Config{People: g.people}), Now: func() time.Time { return now }})
+	objects := []spec.Object{g.app("one", "r1", spec.App{Access: []spec.Access{{Allow: []string{"role:owner"}}}}, pagesOfOne),
+		object(spec.KindRole, "role.reader", spec.Role{Members: []string{"a@x.test"}, Grants: []spec.Grant{{Actions: []string{"read"}, On: []string{"app.one"}, Until: "2040-01-01"}}})}
+	g.publish("r1", objects...)
+	for _, want := range []int{200, 403} {
+		if w := g.as("a@x.test", "GET", "/"); w.Code != want {
+			t.Errorf("at %s: %d", now, w.Code)
+		}
+		if told := edge.Told(objects, "a@x.test", now); strings.Contains(told, `"read"`) != (want == 200) {
+			t.Errorf("at %s code is told %s", now, told)
+		}
+		now = end
+	}
+}
+
 // TestWithoutAGate shuts what not everybody may see.
 func TestWithoutAGate(t *testing.T) {
 	b := newBench(t, edge.Config{})

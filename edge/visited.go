@@ -95,6 +95,6 @@ func (n *snapshot) as(q *script.Request) (*access.View, error) {
 	}
 	view := n.people.rules.View(access.Who{Email: said.Email, SignedIn: true, Roles: said.Roles})
 	who := &identity.Person{ID: cmp.Or(said.ID, said.Email), Email: said.Email, Name: said.Name}
-	q.Info.Person = &person{&identity.Session{Person: who}, view, n}
+	q.Info.Person = &person{&identity.Session{Person: who}, view, n, time.Now()}
 	return view, nil
 }

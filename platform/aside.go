@@ -76,7 +76,7 @@ func (p *Platform) readRecord(ctx context.Context) (err error) {
 	if p.Usage, err = usage.Open(ctx, p.DB); err != nil {
 		return err
 	}
-	if p.People, err = identity.Open(ctx, identity.Config{DB: p.DB, Key: filepath.Join(p.Dir, identity.KeyFile), Clock: p.Clock.Now, Log: p.log}); err != nil {
+	if p.People, err = identity.Open(ctx, identity.Config{DB: p.DB, Key: filepath.Join(p.Dir, identity.KeyFile), Clock: p.Clock.Now, Sure: p.Clock.Sure, Log: p.log}); err != nil {
 		return err
 	}
 	p.Mail, err = mail.Open(ctx, mail.Options{DB: p.DB, Sealer: p.People, Log: p.log, Now: p.Clock.Now})

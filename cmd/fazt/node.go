@@ -141,7 +141,7 @@ func openNode(ctx context.Context, cfg nodeConfig) (_ *node, err error) {
 		},
 	})
 	n.table = grouped(table(n, cfg.log))
-	n.api = n.operations(operatorAccess, cfg.log)
+	n.api = n.operations(n.operatorAccess, cfg.log)
 	n.control, err = openControl(cfg.state, cfg.control, n, cfg.log)
 	return n, err
 }

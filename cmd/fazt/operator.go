@@ -17,12 +17,12 @@ func (n *node) serveAPI(w http.ResponseWriter, r *http.Request) { n.api.ServeHTT
 // operatorAccess names who asks at the console's host, and lets them do what the
 // roles of the configuration that is served give them on the node. Who is given
 // nothing is no operator, whatever they may do with apps.
-func operatorAccess(r *http.Request) (op.Caller, error) {
+func (n *node) operatorAccess(r *http.Request) (op.Caller, error) {
 	who, err := edge.OperatorFrom(r.Context())
 	if err != nil {
 		return op.Caller{}, err
 	}
-	now := time.Now()
+	now := n.ground.Clock.Now()
 	if !slices.ContainsFunc(op.Permissions(), func(p op.Permission) bool { return may(who, p, now) }) {
 		return op.Caller{}, fault.New(fault.Forbidden, "you may do nothing on this node").WithHint("%s", howGranted(op.Observe))
 	}

@@ -27,6 +27,7 @@ const (
 type Clock struct {
 	wall  func() time.Time
 	began time.Time // what passed since is counted without the wall clock
+	last  time.Time // by an earlier clock; zero where there was none
 
 	// All are what the time was at the beginning.
 	mu    sync.Mutex
@@ -40,24 +41,30 @@ type Clock struct {
 // New returns a clock that begins with the wall clock's time. last is when the
 // time was last known for sure, by an earlier clock; if the wall clock is not
 // within Confirm after it, that is a jump like any other: Now has it, Sure waits
-// until it is confirmed. The zero time is for one that knows of no earlier
-// clock. wall is the wall clock; nil is the machine's.
+// until it is confirmed, or the wall clock is put right and is within it. The zero
+// time is for one that knows of no earlier clock. wall is the wall clock; nil is the
+// machine's.
 func New(last time.Time, wall func() time.Time) *Clock {
 	if wall == nil {
 		wall = time.Now
 	}
 	says := wall().Round(0)
-	c := &Clock{wall: wall, began: time.Now(), now: says, sure: says}
-	gap := says.Sub(last)
-	if !last.IsZero() && (gap < -Slack || gap > Confirm) {
+	c := &Clock{wall: wall, began: time.Now(), last: last.Round(0), now: says, sure: says}
+	if !last.IsZero() && !c.follows(says) {
 		c.claim = says
-		if gap < 0 { // the later one is for ends that are set, the earlier one for those that are looked at
-			c.now = last.Round(0)
+		if says.Before(last) { // the later one is for ends that are set, the earlier one for those that are looked at
+			c.now = c.last
 		} else {
-			c.sure = last.Round(0)
+			c.sure = c.last
 		}
 	}
 	return c
+}
+
+// follows tells whether a time at the beginning fits what an earlier clock knew.
+func (c *Clock) follows(says time.Time) bool {
+	gap := says.Sub(c.last)
+	return gap >= -Slack && gap <= Confirm
 }
 
 // Now returns the time for an end that is to be set: the wall clock's, but for
@@ -83,6 +90,8 @@ func (c *Clock) look() (passed time.Duration) {
 	switch {
 	case near(says, c.now) && c.now.Equal(c.sure):
 		c.claim = time.Time{}
+	case !c.now.Equal(c.sure) && c.follows(says): // it was wrong at the beginning, and is put right
+		c.now, c.sure, c.claim, c.times = says, says, time.Time{}, 0
 	case c.claim.IsZero() || !near(says, c.claim):
 		c.claim, c.times, c.heard = says, 0, passed
 	case passed-c.heard >= Confirm:

@@ -84,6 +84,25 @@ func TestBeginning(t *testing.T) {
 	}
 }
 
+// A wall clock that was wrong at the beginning and is put right soon is believed at
+// once, as it says what the earlier clock leads to.
+func TestPutRight(t *testing.T) {
+	for name, jump := range jumps {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := &wall{off: jump}
+				c := clock.New(time.Now().Add(-30*time.Second), w.now)
+				time.Sleep(5 * time.Minute)
+				c.Now()
+				w.off = 0
+				if now, sure := c.Now(), c.Sure(); !now.Equal(time.Now()) || !sure.Equal(now) {
+					t.Errorf("it is %s, for sure %s, and %s by the wall clock", now, sure, time.Now())
+				}
+			})
+		})
+	}
+}
+
 // Whatever the wall clock does in two hours, what is sure moves on with the time
 // that passes.
 func TestSureMovesOnWithWhatPasses(t *testing.T) {

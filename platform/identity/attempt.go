@@ -36,8 +36,8 @@ func (d *Directory) Attempt(ctx context.Context, account, prefix string) (retry 
 	return retry, err
 }
 
-// countTry counts for one key and returns how long it is locked. An empty text
-// is not counted.
+// countTry counts for one key and returns how long it is locked: for a window from
+// now at most, also where the clock was put back. An empty text is not counted.
 func (d *Directory) countTry(tx *sqlite.Tx, kind, text string, most int, now time.Time) (locked time.Duration, err error) {
 	if text == "" {
 		return 0, nil
@@ -46,7 +46,7 @@ func (d *Directory) countTry(tx *sqlite.Tx, kind, text string, most int, now tim
 	var ends int64
 	err = tx.QueryRow(`INSERT INTO people_attempt (key, count, ends) VALUES (?1, 1, ?2) ON CONFLICT (key) DO UPDATE SET
 		count = CASE WHEN ends <= ?3 THEN 1 ELSE min(count + 1, ?4) END,
-		ends = CASE WHEN ends <= ?3 THEN ?2 ELSE ends END RETURNING count, ends`,
+		ends = CASE WHEN ends <= ?3 THEN ?2 ELSE min(ends, ?2) END RETURNING count, ends`,
 		d.key.mac("attempt", kind, text), now.Add(attemptWindow).UnixMilli(), now.UnixMilli(), mostTriesKnown).Scan(&count, &ends)
 	if err != nil || count <= most {
 		return 0, err

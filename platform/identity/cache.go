@@ -25,7 +25,7 @@ type entry[T any] struct {
 	id, person   string
 	audience     string
 	idle         time.Duration // 0: it does not end by not being used
-	ends         time.Time
+	made, ends   time.Time
 	use, written use
 }
 
@@ -58,9 +58,9 @@ func (c *cache[T]) get(hash digest, audience, from string, now time.Time) (*T, a
 		return nil, unknown
 	}
 	switch {
-	case e.audience != audience || !now.Before(e.ends):
+	case e.audience != audience || !holds(now, e.made, e.ends):
 		return nil, refused
-	case e.idle > 0 && now.Sub(e.use.at) >= e.idle:
+	case e.unused(now):
 		c.drop(hash, e)
 		return nil, unused
 	}
@@ -69,6 +69,8 @@ func (c *cache[T]) get(hash digest, audience, from string, now time.Time) (*T, a
 	}
 	return e.value, given
 }
+
+func (e *entry[T]) unused(now time.Time) bool { return e.idle > 0 && now.Sub(e.use.at) >= e.idle }
 
 // drop lets go of an entry, but not of its last use.
 func (c *cache[T]) drop(hash digest, e *entry[T]) {
@@ -113,6 +115,18 @@ func (c *cache[T]) forget(person string) {
 	c.epoch++
 	for hash, e := range c.entries {
 		if e.person == person {
+			c.drop(hash, e)
+		}
+	}
+}
+
+// end drops what is over, and what is being read now: the table has it no more.
+func (c *cache[T]) end(now time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.epoch++
+	for hash, e := range c.entries {
+		if !now.Before(e.ends) || e.unused(now) {
 			c.drop(hash, e)
 		}
 	}

@@ -44,7 +44,7 @@ func (d *Directory) StartDevice(ctx context.Context, name, address string, scope
 	ask.Secret, ask.Started, ask.Ends = secret, at(now.UnixMilli()), at(now.Add(deviceLife).UnixMilli())
 	err := d.db.Write(ctx, func(tx *sqlite.Tx) error {
 		var waiting int
-		if err := tx.QueryRow(`SELECT count(*) FROM people_device WHERE ends > ?`, now.UnixMilli()).Scan(&waiting); err != nil {
+		if err := tx.QueryRow(`SELECT count(*) FROM people_device WHERE ends > ? AND ends <= ?`, now.UnixMilli(), latest(now, deviceLife)).Scan(&waiting); err != nil {
 			return err
 		}
 		if waiting >= mostDevices {
@@ -73,9 +73,10 @@ func (d *Directory) deviceCode(code string) []byte { return d.key.mac("device", 
 func (d *Directory) Device(ctx context.Context, code string) (ask Device, err error) {
 	var scopes string
 	var started, ends int64
+	now := d.clock()
 	err = d.db.Read(ctx, func(tx *sqlite.Tx) error {
-		return tx.QueryRow(`SELECT name, scopes, address, started, ends FROM people_device WHERE code = ? AND ends > ? AND person IS NULL`,
-			d.deviceCode(code), d.clock().UnixMilli()).Scan(&ask.Name, &scopes, &ask.Address, &started, &ends)
+		return tx.QueryRow(`SELECT name, scopes, address, started, ends FROM people_device WHERE code = ? AND ends > ? AND ends <= ? AND person IS NULL`,
+			d.deviceCode(code), now.UnixMilli(), latest(now, deviceLife)).Scan(&ask.Name, &scopes, &ask.Address, &started, &ends)
 	})
 	if err != nil {
 		return Device{}, noDevice(err)
@@ -89,8 +90,9 @@ func (d *Directory) Device(ctx context.Context, code string) (ask Device, err er
 // AnswerDevice lets what asked by a code in as a person, or does not.
 func (d *Directory) AnswerDevice(ctx context.Context, code, person string, approve bool) error {
 	return d.db.Write(ctx, func(tx *sqlite.Tx) error {
-		n, err := changed(tx.Exec(`UPDATE people_device SET person = ?, granted = ? WHERE code = ? AND ends > ? AND person IS NULL`,
-			person, approve, d.deviceCode(code), d.clock().UnixMilli()))
+		now := d.clock()
+		n, err := changed(tx.Exec(`UPDATE people_device SET person = ?, granted = ? WHERE code = ? AND ends > ? AND ends <= ? AND person IS NULL`,
+			person, approve, d.deviceCode(code), now.UnixMilli(), latest(now, deviceLife)))
 		if err == nil && n == 0 {
 			err = sql.ErrNoRows
 		}
@@ -110,8 +112,8 @@ func (d *Directory) PollDevice(ctx context.Context, secret string) (token string
 		var scopes string
 		var asked int64
 		now := d.clock()
-		err := tx.QueryRow(`SELECT coalesce(person, ''), name, scopes, asked, person IS NOT NULL AND granted = 0 FROM people_device WHERE hash = ? AND ends > ?`,
-			hash[:], now.UnixMilli()).Scan(&n.Person, &n.Name, &scopes, &asked, &refused)
+		err := tx.QueryRow(`SELECT coalesce(person, ''), name, scopes, asked, person IS NOT NULL AND granted = 0 FROM people_device WHERE hash = ? AND ends > ? AND ends <= ?`,
+			hash[:], now.UnixMilli(), latest(now, deviceLife)).Scan(&n.Person, &n.Name, &scopes, &asked, &refused)
 		switch {
 		case err != nil:
 			return noDevice(err)

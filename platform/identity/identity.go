@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/fazt-sh/fazt/platform/fault"
@@ -24,6 +25,7 @@ type Config struct {
 	DB    *sqlite.DB
 	Key   string           // path of the key file, which is made if there is none
 	Clock func() time.Time // the time for ends that are set and judged
+	Sure  func() time.Time // the time that it is at least, by which what is over is over for good; nil is Clock
 	Log   *slog.Logger     // may be nil
 }
 
@@ -33,9 +35,11 @@ type Directory struct {
 	db       *sqlite.DB
 	key      key
 	clock    func() time.Time
+	sure     func() time.Time
 	log      *slog.Logger
 	sessions *cache[Session]
 	tokens   *cache[Token]
+	flushing sync.Mutex // one at a time, so that who deletes what is unused has all uses
 }
 
 // Open prepares the tables and the key file. The error's kind is Forbidden if
@@ -55,7 +59,10 @@ func Open(ctx context.Context, c Config) (*Directory, error) {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Directory{db: c.DB, key: k, clock: c.Clock, log: c.Log,
+	if c.Sure == nil {
+		c.Sure = c.Clock
+	}
+	return &Directory{db: c.DB, key: k, clock: c.Clock, sure: c.Sure, log: c.Log,
 		sessions: newCache[Session](mostCached), tokens: newCache[Token](mostCached)}, nil
 }
 
@@ -78,21 +85,23 @@ func (d *Directory) Run(ctx context.Context) error {
 	}
 }
 
-// Flush writes down the last uses and deletes what is over.
+// Flush writes down the last uses and ends for good what is over.
 func (d *Directory) Flush(ctx context.Context) error {
+	now := d.sure() // before the uses are taken: whoever comes later is too late anyway
 	if err := d.flushUses(ctx); err != nil {
 		return err
 	}
-	return d.tidy(ctx)
+	return d.tidy(ctx, now)
 }
 
-// over are the statements that delete what cannot be used any more. What is
-// locked or spent is not over before its end, however much there is of it. A
-// session stays an hour longer, as its last use may just have been noted,
-// and what people list stays for 30 days.
+// over are the statements that end for good what cannot be used any more, so that a
+// clock that is put back revives nothing. What is locked or spent is not over before
+// its end, however much there is of it. What people list stays for 30 days.
 func over() []string {
 	return []string{
-		`DELETE FROM people_session WHERE min(ends, seen + idle) <= ? - 3600000`,
+		`DELETE FROM people_session WHERE min(ends, seen + idle) <= ?`,
+		`UPDATE people_token SET over = 1 WHERE ends <= ? AND over = 0`,
+		`UPDATE people_invite SET over = 1 WHERE ends <= ? AND over = 0`,
 		`DELETE FROM people_spent WHERE ends <= ?`,
 		`DELETE FROM people_mail WHERE ends <= ?`,
 		`DELETE FROM people_attempt WHERE ends <= ?`,
@@ -102,17 +111,31 @@ func over() []string {
 	}
 }
 
-func (d *Directory) tidy(ctx context.Context) error {
-	now := d.clock().UnixMilli()
-	return d.db.Write(ctx, func(tx *sqlite.Tx) error {
+func (d *Directory) tidy(ctx context.Context, now time.Time) error {
+	err := d.db.Write(ctx, func(tx *sqlite.Tx) error {
 		for _, q := range over() {
-			if _, err := tx.Exec(q, now); err != nil {
+			if _, err := tx.Exec(q, now.UnixMilli()); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
+	d.sessions.end(now)
+	d.tokens.end(now)
+	return err
 }
+
+// ahead is how far back the clock may be put and leave good what was made before. What
+// was made later than that was made by a clock gone wrong, and is good for nothing, as
+// its end may be years away.
+const ahead = 2 * time.Hour
+
+// holds tells whether it is now between the time when something was made and its end.
+func holds(now, made, ends time.Time) bool { return made.Sub(now) <= ahead && now.Before(ends) }
+
+// latest is the latest end, as tables have it, of what is made for so long: what ends
+// later was made by a clock gone wrong.
+func latest(now time.Time, life time.Duration) int64 { return now.Add(life + ahead).UnixMilli() }
 
 // Address returns the canonical form of an e-mail address: one of ASCII, in
 // lower case. There is none for other scripts, whose letters look alike.

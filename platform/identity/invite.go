@@ -79,10 +79,11 @@ func (d *Directory) Invites(ctx context.Context) (list []Invite, err error) {
 // there was one. Who is disabled invites nobody any more.
 func (d *Directory) takeInvite(tx *sqlite.Tx, text, address string) (taken bool, err error) {
 	hash, _ := hashBearer(text) // a text that is none has the zero hash, which nothing has
+	now := d.clock()
 	n, err := changed(tx.Exec(`UPDATE people_invite SET used = used + 1 WHERE id = (
-		SELECT id FROM people_invite WHERE used < uses AND ends > ?1 AND (hash = ?2 AND email IN ('', ?3) OR email = ?3 AND email <> '')
+		SELECT id FROM people_invite WHERE used < uses AND over = 0 AND ends > ?1 AND created <= ?4 AND (hash = ?2 AND email IN ('', ?3) OR email = ?3 AND email <> '')
 			AND NOT EXISTS (SELECT 1 FROM people_person WHERE people_person.id = author AND disabled)
-		ORDER BY hash = ?2 DESC, ends, id LIMIT 1)`, d.clock().UnixMilli(), hash[:], address))
+		ORDER BY hash = ?2 DESC, ends, id LIMIT 1)`, now.UnixMilli(), hash[:], address, latest(now, 0)))
 	return n == 1, err
 }
 

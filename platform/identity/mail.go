@@ -58,8 +58,9 @@ func (d *Directory) RedeemCode(ctx context.Context, browser, code string) (email
 		email = ""
 		var address string
 		var want []byte
-		err := tx.QueryRow(`UPDATE people_mail SET tries = tries + 1 WHERE browser = ? AND ends > ? AND tries < ? RETURNING email, code`,
-			key, d.clock().UnixMilli(), mailTries).Scan(&address, &want)
+		now := d.clock()
+		err := tx.QueryRow(`UPDATE people_mail SET tries = tries + 1 WHERE browser = ? AND ends > ? AND ends <= ? AND tries < ? RETURNING email, code`,
+			key, now.UnixMilli(), latest(now, mailLife), mailTries).Scan(&address, &want)
 		if errors.Is(err, sql.ErrNoRows) || err == nil && !hmac.Equal(given, want) {
 			return nil // the try is counted
 		}
@@ -78,8 +79,9 @@ func (d *Directory) RedeemLink(ctx context.Context, browser, link string) (email
 	hash, _ := hashBearer(link) // a text that is none has the zero hash, which nothing has
 	err = d.db.Write(ctx, func(tx *sqlite.Tx) error {
 		email = ""
-		err := tx.QueryRow(`DELETE FROM people_mail WHERE browser = ? AND link = ? AND ends > ? RETURNING email`,
-			d.key.mac("browser", browser), hash[:], d.clock().UnixMilli()).Scan(&email)
+		now := d.clock()
+		err := tx.QueryRow(`DELETE FROM people_mail WHERE browser = ? AND link = ? AND ends > ? AND ends <= ? RETURNING email`,
+			d.key.mac("browser", browser), hash[:], now.UnixMilli(), latest(now, mailLife)).Scan(&email)
 		if errors.Is(err, sql.ErrNoRows) {
 			return nil
 		}

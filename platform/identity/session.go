@@ -118,7 +118,7 @@ func scanSession(row scanner) (s Session, err error) {
 
 // alive reports whether a session is neither over nor left unused.
 func (s Session) alive(now time.Time) bool {
-	return now.Before(s.Ends) && now.Sub(s.Seen) < s.idle
+	return holds(now, s.Created, s.Ends) && now.Sub(s.Seen) < s.idle
 }
 
 // Session returns the session that a token opens at a host. What is cached costs
@@ -160,7 +160,7 @@ func (d *Directory) loadSession(hash digest, audience string, now time.Time) (*S
 		return nil, false
 	}
 	d.sessions.put(epoch, hash, &entry[Session]{value: &s, id: s.ID, person: s.Person.ID, audience: s.Audience,
-		idle: s.idle, ends: s.Ends, use: use{at: s.Seen}})
+		idle: s.idle, made: s.Created, ends: s.Ends, use: use{at: s.Seen}})
 	if s.Audience != audience {
 		return nil, false
 	}

@@ -54,8 +54,10 @@ func (d *Directory) EverySession(ctx context.Context, limit int) (list []Session
 	if err := d.flushUses(ctx); err != nil {
 		return nil, err
 	}
+	now := d.clock()
 	err = d.db.Read(ctx, func(tx *sqlite.Tx) error {
-		list, err = collect(scanSession)(tx.Query(sessionQuery+` WHERE min(s.ends, s.seen + s.idle) > ? ORDER BY s.seen DESC, s.id LIMIT ?`, d.clock().UnixMilli(), limit))
+		list, err = collect(scanSession)(tx.Query(sessionQuery+` WHERE min(s.ends, s.seen + s.idle) > ? AND s.created <= ? ORDER BY s.seen DESC, s.id LIMIT ?`,
+			now.UnixMilli(), latest(now, 0), limit))
 		return err
 	})
 	return list, err
@@ -79,6 +81,8 @@ const atOnce = 500
 
 // flushUses writes down when sessions and tokens were last used.
 func (d *Directory) flushUses(ctx context.Context) error {
+	d.flushing.Lock()
+	defer d.flushing.Unlock()
 	err := flush(ctx, d.db, d.sessions, func(tx *sqlite.Tx, id string, u use) error { return seen(tx, id, u.at.UnixMilli()) })
 	return errors.Join(err, flush(ctx, d.db, d.tokens, tokenUsed))
 }

