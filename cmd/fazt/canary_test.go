@@ -259,6 +259,7 @@ export default {
       case "/throw": throw new Error("cannot pay with " + env.KEY);
       case "/reject": return Promise.reject(new TypeError(env.KEY));
       case "/later": ctx.waitUntil(Promise.reject(new Error("later " + env.KEY))); return new Response("soon");
+      case "/lost": Promise.reject(new Error("lost " + env.KEY)); return new Response("well");
       case "/send": return env.WORK.send({}).then(() => new Response("sent"));
     }
     return new Response("nothing", { status: 404 });
@@ -284,12 +285,12 @@ func (r *rig) slips(t *testing.T, call func(want int, args ...string)) {
 	if want := fmt.Sprint(utf16Length(theCanary)); exit != 0 || !strings.Contains(out, want) {
 		t.Fatalf("the code was not given the secret: exit %d\n%s%s", exit, out, &r.talk)
 	}
-	for path, want := range map[string]int{"/tell": 0, "/throw": 1, "/reject": 1, "/later": 0, "/send": 0} {
+	for path, want := range map[string]int{"/tell": 0, "/throw": 1, "/reject": 1, "/later": 0, "/lost": 0, "/send": 0} {
 		call(want, "function", "call", "slip", path)
 	}
 	call(-1, "cron", "run", "slip", "digest")
 	const hidden = "(secret.slip)"
-	for _, said := range []string{"the key is " + hidden, "cannot pay with " + hidden, "TypeError: " + hidden, "later " + hidden, "no work with " + hidden, "no time with " + hidden} {
+	for _, said := range []string{"the key is " + hidden, "cannot pay with " + hidden, "TypeError: " + hidden, "later " + hidden, "lost " + hidden, "no work with " + hidden, "no time with " + hidden} {
 		r.until(t, said, "app", "logs", "slip")
 	}
 	r.until(t, "no work with "+hidden, "queue", "peek", "slip", "WORK")

@@ -78,7 +78,9 @@ func (m *machine) create() *failure {
 	vm.SetMaxStackSize(stackFrames)
 	vm.SetCanBlock(false)
 	vm.SetEvalTimeout(m.program.bootTime())
-	m.heap, m.next = meter(vm)
+	rt := runtimeOf(vm)
+	m.heap, m.next = meter(rt)
+	m.rejected = track(vm, rt)
 	m.mu.Lock()
 	m.vm = vm
 	abandoned := m.abandoned

@@ -474,6 +474,7 @@ function dispatch(kind, id, sub, n, head, body) {
   if (kind === INVOKE) return void begin(id, n & (F_SHIFT - 1), head, body);
   if (kind === OPEN) return open(head);
   if (kind === ENV) return void learn(parse(head));
+  if (kind === REJECTED) return void rejected(current, n, head, body);
   const inv = live.get(id);
   if (inv === undefined) return;
   current = inv;

@@ -71,13 +71,25 @@ function flush(inv) {
 }
 
 // complain logs an error that nobody else will see.
-function complain(inv, error) {
+function complain(inv, error, where = "") {
   try {
     const { limit, name, message, stack, hint } = failure(error);
-    if (live.has(inv.id)) send(LOG, inv, 0, ERROR, `uncaught ${limit ?? `${name}: ${message}${hint ? `\nhint: ${hint}` : ""}\n${stack}`.trimEnd()}`);
+    send(LOG, inv, 0, ERROR, `uncaught ${where}${limit ?? `${name}: ${message}${hint ? `\nhint: ${hint}` : ""}\n${stack ?? ""}`.trimEnd()}`);
   } catch {
-    // it has logged too much
+    // it has logged too much, or is over
   }
+}
+
+// rejected is told of a promise that nobody has handled when its turn is over. Those
+// that are rejected while the listeners hear of others are only logged, or it would
+// never end.
+function rejected(inv, flags, promise, reason) {
+  try {
+    if (flags & F_EVENT && !web.rejected("unhandledrejection", promise, reason)) return;
+  } catch (e) {
+    complain(inv, e);
+  }
+  complain(inv, reason, "(in promise) ");
 }
 
 function logger(inv) {

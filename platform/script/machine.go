@@ -38,6 +38,7 @@ type machine struct {
 	dispatch quickjs.Value
 	heap     *libquickjs.Tsize_t
 	next     *libquickjs.Tsize_t // size of the heap at the next collection: half as much again as it was at the last
+	rejected *rejections
 	tasks    map[uint64]*task
 	env      uint64    // the number of what the script knows as env
 	ended    []*task   // in this turn
@@ -155,6 +156,7 @@ func (m *machine) settle() {
 	}
 	e := m.program.engine
 	for _, t := range m.ended {
+		t.part()
 		t.release()
 		delete(m.tasks, t.id)
 		if !m.dead && !t.told {
@@ -224,6 +226,7 @@ func (m *machine) end() {
 	m.vm = nil
 	m.mu.Unlock()
 	if vm != nil {
+		m.rejected.stop()
 		if m.dispatch.VM() != nil {
 			m.dispatch.Free()
 		}

@@ -10,6 +10,9 @@ import (
 func (m *machine) post(args []any) (any, error) {
 	msg := posted(args)
 	t := m.tasks[msg.id]
+	if t != nil && msg.kind == kindLog && t.logs() {
+		return t.log(msg), nil
+	}
 	if t == nil || t.ended || t.last != nil || t.over.Load() {
 		return "ended", nil
 	}
@@ -20,8 +23,6 @@ func (m *machine) post(args []any) (any, error) {
 		return t.body(msg), nil
 	case kindCall:
 		return t.call(msg), nil
-	case kindLog:
-		return t.log(msg), nil
 	case kindTimer:
 		return t.timer(msg), nil
 	case kindEnd:
@@ -95,6 +96,10 @@ func (t *task) head(m message) any {
 	if whole && len(body) <= frameBytes {
 		if t.told && !t.over.CompareAndSwap(false, true) {
 			return "ended"
+		}
+		if t.told && t.machine.unsettled() {
+			m.n &^= flagDone
+			t.parting = &message{kind: kindDone}
 		}
 		t.send(m)
 		if t.told {
@@ -197,6 +202,9 @@ func (t *task) call(m message) any {
 
 // lineBytes is what is kept of a line that was logged.
 const lineBytes = 64 << 10
+
+// logs tells whether the node would still take a line.
+func (t *task) logs() bool { return t.parting != nil || !t.ended && !t.over.Load() }
 
 func (t *task) log(m message) any {
 	if t.logged++; t.logged > t.program.bounds.LogLines {

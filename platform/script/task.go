@@ -32,6 +32,7 @@ type task struct {
 	ended    bool     // nothing follows, and it is released after the turn
 	told     bool     // the script said so
 	last     *failure // how it ends once its response is out
+	parting  *message // the last word, while the turn may still log something
 }
 
 func newTask(p *program, m message) *task {
@@ -183,10 +184,7 @@ func (t *task) result(body []byte) {
 		t.machine.limit(t, limitReply)
 		return
 	}
-	if t.over.CompareAndSwap(false, true) {
-		t.send(message{kind: kindDone, body: body})
-	}
-	t.end()
+	t.close(message{kind: kindDone, body: body})
 }
 
 // after ends t when its response is out.
@@ -198,7 +196,7 @@ func (t *task) after(f *failure) {
 		t.last = f
 		return
 	}
-	t.finish(f)
+	t.close(lastWord(f))
 }
 
 // finish says that t is over, and how; nil or an empty failure is well.
@@ -207,16 +205,39 @@ func (t *task) finish(f *failure) {
 	t.end()
 }
 
+// close ends t as the script says, unless the node knows how it ended. It hears of it
+// when nothing of the turn can be logged any more.
+func (t *task) close(m message) {
+	if t.over.CompareAndSwap(false, true) {
+		t.parting = &m
+		if !t.machine.unsettled() {
+			t.part()
+		}
+	}
+	t.end()
+}
+
+// part says what close has left.
+func (t *task) part() {
+	if t.parting != nil {
+		t.send(*t.parting)
+		t.parting = nil
+	}
+}
+
 // say tells the node how t ended, once.
 func (t *task) say(f *failure) {
-	if !t.over.CompareAndSwap(false, true) {
-		return
+	if t.over.CompareAndSwap(false, true) {
+		t.send(lastWord(f))
 	}
+}
+
+func lastWord(f *failure) message {
 	m := message{kind: kindDone}
 	if f != nil && *f != (failure{}) {
 		m.head = f.encode()
 	}
-	t.send(m)
+	return m
 }
 
 // end has t released when the turn is over.

@@ -43,7 +43,11 @@ func (t *trace) mapped(text string) string {
 			b.WriteString(l)
 		}
 	}
-	return native.ReplaceAllString(b.String(), "$2")
+	said := native.ReplaceAllString(b.String(), "$2")
+	if !strings.HasSuffix(text, "\n") {
+		said = strings.TrimSuffix(said, "\n") // of the line before those left out
+	}
+	return said
 }
 
 // places maps what a line names. It reports whether the line is an app's.

@@ -74,11 +74,10 @@ func (m *machine) call(t *task, msg message) {
 	}
 	begun := time.Now()
 	err := m.enter(msg)
-	if err == nil && !t.stopped.Load() {
-		m.vm.SetEvalTimeout(max(t.left()-time.Since(begun), 1))
-		_, err = m.vm.ExecutePendingJobs()
-		err = m.program.grave(err)
+	if err == nil {
+		err = m.drain(t, begun)
 	}
+	m.rejected.forget()
 	m.disarm()
 	t.used += time.Since(begun)
 	before, held := m.holds.Load(), int64(*m.heap)
@@ -93,6 +92,25 @@ func (m *machine) call(t *task, msg message) {
 		m.condemn()
 	}
 	m.settle()
+}
+
+// drain runs what is left of a turn: its jobs, then whoever listens for the promises
+// that nobody handled, and the jobs of those.
+func (m *machine) drain(t *task, begun time.Time) error {
+	for _, listened := range []bool{true, false} {
+		if t.stopped.Load() {
+			return nil
+		}
+		m.vm.SetEvalTimeout(max(t.left()-time.Since(begun), 1))
+		_, err := m.vm.ExecutePendingJobs()
+		if err = m.program.grave(err); err != nil || !m.rejected.any() {
+			return err
+		}
+		if err := m.complain(t, begun, listened); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // arm makes t the one that an interrupt hits.

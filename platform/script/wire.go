@@ -32,7 +32,8 @@ const (
 	kindTimer                    // child alone: sub: the timer; n: milliseconds
 	kindEnd                      // child alone: forget the invocation
 	kindWall                     // child alone: its time is up
-	lastKind     = kindWall
+	kindRejected                 // child alone: a promise that nobody handled; n: flagEvent, if listeners hear of it
+	lastKind     = kindRejected
 )
 
 // Flags in n. A status takes the bits above them.

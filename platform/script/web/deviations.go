@@ -29,6 +29,7 @@ func platformDeviations() []Deviation {
 		{"dom/events", "a target has no parents: there is no capturing or bubbling through a tree", "nobody: there is no document", ""},
 		{"dom/events", "isTrusted is false for every event", "code that asks for a user's gesture; there is none here", `!new Event("x").isTrusted`},
 		{"dom/events", "onerror, onunhandledrejection and onrejectionhandled of the global scope are plain properties", "setting one to a listener object does nothing; use addEventListener", `!("onerror" in globalThis)`},
+		{"html", "an unhandledrejection comes when the turn of its promise is over, for 32 promises of a turn, and rejectionhandled never", "a promise that is handled in a later turn is in the log all the same; attach the handler where it is made", ""},
 		{"dom/abort", "a signal made by AbortSignal.any is kept alive by its sources", "a source that lives as long as the machine collects what follows it; use the request's signal", ""},
 		{"hr-time", "performance has now and timeOrigin: no marks, measures or entries", "profiling packages; now is rounded to 5 µs", `performance.mark === undefined`},
 		{"webmessaging", "ports work within one machine and cannot leave it; messageerror never comes", "there are no workers", `typeof Worker === "undefined"`},
