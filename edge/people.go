@@ -122,6 +122,9 @@ func (p *person) Auth(app string) string {
 	return string(text)
 }
 
+// Can implements script.Person.
+func (p *person) Can(action, resource string) bool { return p.view.Can(action, resource, time.Now()) }
+
 // addrOf is the address of the app with a name.
 func (n *snapshot) addrOf(name string) spec.Addr {
 	if made := n.sites[spec.Addr("app."+name)]; made != nil && made.name == name {

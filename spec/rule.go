@@ -14,10 +14,11 @@ import (
 func ruleBlock() Block {
 	return Block{
 		Name: "rule", Labels: []string{"action"}, Since: "0.5.0",
-		Doc: "Who may read, create, update or delete documents where people reach them without the app's code between. Without a rule for it nobody may. " +
+		Doc: "Which documents whoever makes a request may read, create, update or delete. Without a rule for it they may not. " +
 			"The expression is not evaluated when the configuration is read but for each document: it may name `user` (id, email, name, roles, groups; null where nobody is signed in) and `doc`, compare, use `&&`, `||` and `!`, " +
 			"and call contains(list, value), length(value), lower(text), startswith(text, start) and can(\"action\", \"resource\"). " +
-			"What is not there is null, which equals nothing but the word null; whatever cannot be worked out is a no.",
+			"What is not there is null, which equals nothing but the word null; what cannot be worked out is neither true nor false, and lets nobody through. " +
+			"The app's code reaches documents so by `env.NAME.asCaller()`.",
 		Example: "rule \"read\" { when = contains(user.groups, doc.team) }",
 		Attributes: []Attribute{
 			{Name: "when", Type: TypeExpression, Required: true, Doc: "when it is allowed", Effect: EffectHot, Risk: RiskMedium, Since: "0.5.0"},

@@ -42,7 +42,7 @@ var mayImport = map[string]struct {
 	"edge/listen":        {[]string{"platform/fault"}, "it knows connections, not what they carry"},
 	"edge/rewrite":       {[]string{"platform/fault"}, "it is a table of rules"},
 	"platform":           {[]string{"platform/*", "!platform/op"}, "it opens the ground in order"},
-	"platform/binding":   {[]string{"platform/egress", "platform/fault", "platform/queue", "platform/script", "platform/secret", "platform/storage"}, "it knows one app's own things, not how they came about"},
+	"platform/binding":   {[]string{"platform/egress", "platform/fault", "platform/queue", "platform/rule", "platform/script", "platform/secret", "platform/storage"}, "it knows one app's own things, not how they came about"},
 	"platform/clock":     {nil, "it is a time that one can trust"},
 	"platform/fault":     {nil, "it is the ground floor"},
 	"platform/failpoint": {nil, "it is a name and nothing else in a release build"},

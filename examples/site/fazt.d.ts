@@ -167,6 +167,8 @@ declare module "fazt" {
   export interface Docs {
     collection<T extends object = Record<string, any>>(name: string): Collection<T>;
     user(user: UserLike): Docs;
+    /** The documents as whoever makes the request may have them, by the `rule` blocks: what they may not read is not there. Without a rule nothing is. */
+    asCaller(): Docs;
   }
 
   /** What the store knows of a document. Times are milliseconds of the epoch. */

@@ -28,7 +28,7 @@ type Config struct {
 	Text     map[string]secret.Value
 	Keys     map[string]*storage.Keys
 	SQL      map[string]*storage.SQL
-	Docs     map[string]*storage.Docs
+	Docs     map[string]Docs
 	Files    map[string]*storage.Files
 	Queues   map[string]Queue
 	Services map[string]Fetcher // other apps

@@ -36,7 +36,7 @@ func open(t testing.TB, change ...func(*binding.Config, *storage.App)) *world {
 		Text:   map[string]secret.Value{"TITLE": secret.NewValue("Notes")},
 		Keys:   map[string]*storage.Keys{"CACHE": store.Keys("CACHE")},
 		SQL:    map[string]*storage.SQL{"DB": store.SQL("DB")},
-		Docs:   map[string]*storage.Docs{"PAGES": store.Docs("PAGES", []storage.Index{{Name: "by_views", On: []string{"views"}}})},
+		Docs:   map[string]binding.Docs{"PAGES": {Store: store.Docs("PAGES", []storage.Index{{Name: "by_views", On: []string{"views"}}})}},
 		Files:  map[string]*storage.Files{"FILES": store.Files("FILES", 0)},
 		Origin: "https://notes.test",
 		Log:    func(l script.Line) { w.lines = append(w.lines, l) },

@@ -7,38 +7,50 @@ import (
 	"math"
 	"strconv"
 
+	"github.com/fazt-sh/fazt/platform/rule"
 	"github.com/fazt-sh/fazt/platform/script"
 	"github.com/fazt-sh/fazt/platform/storage"
 )
 
-// in is the collection that is meant, and whose.
+// Docs is a set of collections, and what its rules let people do.
+type Docs struct {
+	Store *storage.Docs
+	Rules map[string]*rule.Rule // by what they allow: read, create, update, delete
+}
+
+// in is the collection that is meant, whose, and as whom.
 type in struct {
 	user
+	AsCaller   bool   `json:"asCaller"`
 	Collection string `json:"collection"`
 }
 
-func (a in) of(d *storage.Docs) *storage.Collection {
-	if a.User != nil {
-		d = d.User(*a.User)
+func (a in) of(d Docs, r request) *storage.Collection {
+	set := d.Store
+	if a.AsCaller {
+		set = set.Guarded(d.guard(r.info))
 	}
-	return d.Collection(a.Collection)
+	if a.User != nil {
+		set = set.User(*a.User)
+	}
+	return set.Collection(a.Collection)
 }
 
 // docMethods is a set of collections.
-func docMethods(_ string, d *storage.Docs) methods {
+func docMethods(_ string, d Docs) methods {
 	return methods{
-		"insert": on(func(ctx context.Context, _ request, a struct {
+		"insert": on(func(ctx context.Context, r request, a struct {
 			in
 			Docs []json.RawMessage `json:"docs"`
 		}) (script.Reply, error) {
-			inserted, err := a.of(d).Insert(ctx, a.Docs...)
+			inserted, err := a.of(d, r).Insert(ctx, a.Docs...)
 			return sendMetas(inserted, err)
 		}),
-		"get": on(func(ctx context.Context, _ request, a struct {
+		"get": on(func(ctx context.Context, r request, a struct {
 			in
 			ID string `json:"id"`
 		}) (script.Reply, error) {
-			doc, ok, err := a.of(d).Get(ctx, a.ID)
+			doc, ok, err := a.of(d, r).Get(ctx, a.ID)
 			if err != nil || !ok {
 				return done(err)
 			}
@@ -46,22 +58,22 @@ func docMethods(_ string, d *storage.Docs) methods {
 		}),
 		"find":   on(findDocs(d)),
 		"update": on(updateDocs(d)),
-		"remove": on(func(ctx context.Context, _ request, a struct {
+		"remove": on(func(ctx context.Context, r request, a struct {
 			in
 			selector
 		}) (script.Reply, error) {
-			n, err := a.of(d).Remove(ctx, a.selector.storage())
+			n, err := a.of(d, r).Remove(ctx, a.selector.storage())
 			if err != nil {
 				return script.Reply{}, err
 			}
 			return value(n)
 		}),
-		"count": on(func(ctx context.Context, _ request, a struct {
+		"count": on(func(ctx context.Context, r request, a struct {
 			in
 			Filter json.RawMessage `json:"filter"`
 			Scan   bool            `json:"scan"`
 		}) (script.Reply, error) {
-			n, err := a.of(d).Count(ctx, a.Filter, a.Scan)
+			n, err := a.of(d, r).Count(ctx, a.Filter, a.Scan)
 			if err != nil {
 				return script.Reply{}, err
 			}
@@ -133,13 +145,13 @@ type sortArg struct {
 	Down  bool   `json:"down"`
 }
 
-func findDocs(d *storage.Docs) func(context.Context, request, findArgs) (script.Reply, error) {
-	return func(ctx context.Context, _ request, a findArgs) (script.Reply, error) {
+func findDocs(d Docs) func(context.Context, request, findArgs) (script.Reply, error) {
+	return func(ctx context.Context, r request, a findArgs) (script.Reply, error) {
 		q := storage.Query{Filter: a.Filter, Limit: a.Limit, Skip: a.Skip, Cursor: a.Cursor, Fields: a.Fields, Scan: a.Scan}
 		for _, s := range a.Sort {
 			q.Sort = append(q.Sort, storage.Sort{Field: s.Field, Descending: s.Down})
 		}
-		page, err := a.of(d).Find(ctx, q)
+		page, err := a.of(d, r).Find(ctx, q)
 		if err != nil {
 			return script.Reply{}, err
 		}
@@ -173,13 +185,13 @@ type groupReply struct {
 	Values []any             `json:"values"`
 }
 
-func aggregateDocs(d *storage.Docs) func(context.Context, request, aggregateArgs) (script.Reply, error) {
-	return func(ctx context.Context, _ request, a aggregateArgs) (script.Reply, error) {
+func aggregateDocs(d Docs) func(context.Context, request, aggregateArgs) (script.Reply, error) {
+	return func(ctx context.Context, r request, a aggregateArgs) (script.Reply, error) {
 		what := storage.Aggregation{Filter: a.Filter, Group: a.Group, Scan: a.Scan}
 		for _, v := range a.Values {
 			what.Values = append(what.Values, storage.Aggregate{Op: v.Op, Field: v.Field})
 		}
-		groups, err := a.of(d).Aggregate(ctx, what)
+		groups, err := a.of(d, r).Aggregate(ctx, what)
 		if err != nil {
 			return script.Reply{}, err
 		}
@@ -202,9 +214,9 @@ type updateArgs struct {
 	Change json.RawMessage `json:"change"`
 }
 
-func updateDocs(d *storage.Docs) func(context.Context, request, updateArgs) (script.Reply, error) {
-	return func(ctx context.Context, _ request, a updateArgs) (script.Reply, error) {
-		changed, err := a.of(d).Update(ctx, a.selector.storage(), a.Change)
+func updateDocs(d Docs) func(context.Context, request, updateArgs) (script.Reply, error) {
+	return func(ctx context.Context, r request, a updateArgs) (script.Reply, error) {
+		changed, err := a.of(d, r).Update(ctx, a.selector.storage(), a.Change)
 		return sendMetas(changed, err)
 	}
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/fazt-sh/fazt/platform/binding"
 	"github.com/fazt-sh/fazt/platform/queue"
+	"github.com/fazt-sh/fazt/platform/rule"
 	"github.com/fazt-sh/fazt/platform/script"
 	"github.com/fazt-sh/fazt/platform/storage"
 )
@@ -168,4 +169,60 @@ for (const text of ["", "plain", "\"quoted\\", "\u0000 \ud83d\ude00", "\u2028"])
   if (kept.text !== text || kept.when !== "1970-01-01T00:00:00.000Z" || "none" in kept) throw new Error(JSON.stringify(kept));
   if ((await env.PAGES.user("ana").collection("page").insert({ text }))._id === _id) throw new Error("one user's");
 }`)
+}
+
+// ana is somebody who is signed in.
+type ana struct{}
+
+func (ana) Auth(string) string {
+	return `{"app":"app.notes","user":{"id":"7","email":"ana@example.com","roles":[],"groups":["staff"]},"owner":false,"grants":[]}`
+}
+func (ana) Can(action, resource string) bool { return action == "clean" && resource == "app.notes" }
+
+// Rules hold for whoever makes the request, which the code cannot say, for the app's
+// documents and for those of a user.
+func TestRulesHoldForTheCaller(t *testing.T) {
+	rules := map[string]*rule.Rule{}
+	for action, text := range map[string]string{
+		"read":   `{"op":"==","args":[{"path":["doc","owner"]},{"path":["user","email"]}]}`,
+		"create": `{"op":"<","args":[{"path":["doc","n"]},{"value":{"any":5}}]}`,
+		"delete": `{"call":"can","args":[{"value":{"any":"clean"}},{"value":{"any":"app.notes"}}]}`,
+	} {
+		r, err := rule.Parse([]byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		rules[action] = r
+	}
+	w := open(t, func(c *binding.Config, store *storage.App) {
+		c.Docs = map[string]binding.Docs{"PAGES": {Store: store.Docs("PAGES", nil), Rules: rules}}
+	})
+	const code = `
+const said = [];
+const hear = async (what) => { try { said.push(await what()); } catch (e) { said.push(e.code); } };
+for (const of of [env.PAGES, env.PAGES.user("7")]) {
+  const all = of.collection("page"), mine = of.asCaller().collection("page");
+  if (await all.get("a") === null) await all.insertMany([{ _id: "a", owner: "ana@example.com" }, { _id: "b" }]);
+  await hear(() => mine.count());
+  await hear(() => mine.find().toArray().then((l) => l.map((d) => d._id).join()));
+  await hear(() => mine.get("b"));
+  await hear(() => mine.insert({ n: 7 }));
+  await hear(() => mine.update("a", { $set: { x: 1 } }));
+  await hear(() => mine.remove({ _id: "none" }));
+  await hear(() => mine.aggregate({}));
+}
+return said.join(" ");`
+	h := engine(t)
+	for _, c := range []struct {
+		who  script.Person
+		want string
+	}{
+		{nil, "0   forbidden not_found 0 invalid"},
+		{ana{}, "1 a  forbidden forbidden 0 invalid"},
+	} {
+		w.inv = w.For(t.Context(), script.Info{App: "notes", Person: c.who})
+		if got, want := w.run(t, h, code), strconv.Quote(c.want+" "+c.want); got != want {
+			t.Errorf("as %v: %s, want %s", c.who, got, want)
+		}
+	}
 }

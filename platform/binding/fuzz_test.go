@@ -58,7 +58,7 @@ func FuzzCall(f *testing.F) {
 	w := open(f, func(c *binding.Config, _ *storage.App) {
 		c.Keys = map[string]*storage.Keys{"CACHE": store.Keys("CACHE")}
 		c.SQL = map[string]*storage.SQL{"DB": store.SQL("DB")}
-		c.Docs = map[string]*storage.Docs{"PAGES": store.Docs("PAGES", nil)}
+		c.Docs = map[string]binding.Docs{"PAGES": {Store: store.Docs("PAGES", nil)}}
 		c.Files = map[string]*storage.Files{"FILES": store.Files("FILES", 0)}
 		c.Egress = &client{}
 	})

@@ -20,16 +20,24 @@ func (e *expr) ask(a *Asked) (any, bool) {
 		v, ok := e.Operand[0].truth(a)
 		return !v, ok
 	case "and", "or":
-		v, ok := e.Operand[0].truth(a)
-		if !ok || v == (e.Op == "or") { // the second is not asked
-			return v, ok
-		}
-		return e.Operand[1].truth(a)
+		return e.join(a)
 	case "==", "!=":
 		same, ok := e.same(a)
 		return same == (e.Op == "=="), ok
 	}
 	return e.order(a)
+}
+
+// join is Kleene's: of two that are joined by or, one that is true is enough, whatever
+// becomes of the other, and of two joined by and, one that is false.
+func (e *expr) join(a *Asked) (any, bool) {
+	enough := e.Op == "or"
+	left, ok := e.Operand[0].truth(a)
+	if ok && left == enough {
+		return left, true
+	}
+	right, too := e.Operand[1].truth(a)
+	return right, too && (ok || right == enough)
 }
 
 // truth is what must be true or false.

@@ -3,8 +3,10 @@
 // back, judged once more, and asked for each document by whoever lets people reach
 // documents. It refuses to know HCL, HTTP and where people and documents come from.
 //
-// The answer is no unless the expression says true: what cannot be worked out, by a
-// wrong type or a value that is not there, is a no whatever stands around it. A
+// The answer is no unless the expression says true. What cannot be worked out, by a
+// wrong type or a value that is not there, is neither true nor false, and neither is
+// its opposite; beside it an || still needs one that is true, and an && one that is
+// false (Kleene, Introduction to Metamathematics, 1952, section 64, as SQL has it). A
 // value that is not there is null, and null equals nothing but the word null, or a
 // document without an owner would be everybody's who has no address.
 package rule

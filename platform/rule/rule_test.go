@@ -76,8 +76,12 @@ func TestAllows(t *testing.T) {
 		{op("==", call("length", path("doc", "tags")), value(2)), ana, page, true},
 		{call("can", value("read"), value("app.notes")), ana, page, true},
 		{call("can", value("write"), value("app.notes")), ana, page, false},
-		{op("or", owner, op("<", value(1), value("a"))), ana, page, true}, // the second is not asked
-		{op("or", op("<", value(1), value("a")), owner), ana, page, false},
+		{op("or", owner, op("<", value(1), value("a"))), ana, page, true},
+		{op("or", op("<", value(1), value("a")), owner), ana, page, true},
+		{op("or", call("contains", path("user", "groups"), path("doc", "gone")), owner), ana, page, true},
+		{op("or", op("<", value(1), value("a")), value(false)), ana, page, false},
+		{op("not", op("or", op("<", value(1), value("a")), value(false))), ana, page, false},
+		{op("not", op("and", op("<", value(1), value("a")), value(false))), ana, page, true},
 		{op("and", value(false), value(7)), ana, page, false},
 		{op("not", op("and", value(true), value(7))), ana, page, false},
 	} {
@@ -165,8 +169,8 @@ func drawAsked(t *rapid.T) rule.Asked {
 }
 
 // Every rule has an answer for everybody and everything, and what cannot be worked
-// out is a no, whatever is said of it: so the laws of logic hold, and nothing is
-// allowed together with its opposite.
+// out is neither true nor false: so the laws of logic hold, and nothing is allowed
+// together with its opposite.
 func TestLogic(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		a, b, asked := drawExpr(t, 0), drawExpr(t, 0), drawAsked(t)
@@ -186,8 +190,11 @@ func TestLogic(t *testing.T) {
 		if allows(a) && allows(op("not", a)) {
 			t.Errorf("%v is allowed, and its opposite", a)
 		}
-		if allows(op("and", a, b)) && !(allows(a) && allows(b)) {
+		if allows(op("and", a, b)) != (allows(a) && allows(b)) {
 			t.Errorf("%v and %v are allowed together and not each", a, b)
+		}
+		if allows(op("or", a, b)) != (allows(a) || allows(b)) {
+			t.Errorf("of %v and %v one is allowed and not either", a, b)
 		}
 	})
 }

@@ -16,7 +16,8 @@ import (
 // someone is who is signed in, as JSON.
 type someone string
 
-func (s someone) Auth(string) string { return string(s) }
+func (s someone) Auth(string) string      { return string(s) }
+func (s someone) Can(string, string) bool { return false }
 
 const editor = someone(`{"app":"app.test","user":{"id":"7","email":"ana@example.com","roles":["editor"],"groups":["design"]},"owner":false,` +
 	`"grants":[{"actions":["publish"],"on":["app.test/drafts/*"]},{"actions":["late"],"on":["node"],"until":1}]}`)

@@ -139,8 +139,8 @@ function fix(...classes) {
   }
 }
 
-// Port is one binding's way to the node: it adds the user of a per-user view to
-// every call.
+// Port is one binding's way to the node: it adds to every call the user of a per-user
+// view, and that it is made as the caller may.
 class Port {
   constructor(name, call, more) {
     this.name = name;
@@ -153,8 +153,11 @@ class Port {
   // view is the same for one user. A view of a view would leave it.
   view(u) {
     const user = userId(`${this.name}.user`, u);
-    if (this.more) refuse(`${this.name}.user`, "this is a user's view already");
-    return new Port(this.name, this.call, { user });
+    if (this.more?.user !== undefined) refuse(`${this.name}.user`, "this is a user's view already");
+    return new Port(this.name, this.call, { ...this.more, user });
+  }
+  asCaller() {
+    return new Port(this.name, this.call, { ...this.more, asCaller: true });
   }
 }
 

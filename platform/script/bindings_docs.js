@@ -185,6 +185,10 @@ class Docs {
   user(u) {
     return new Docs(this.#port.view(u));
   }
+  // asCaller is what the rules let whoever makes the request do, and no more.
+  asCaller() {
+    return new Docs(this.#port.asCaller());
+  }
 }
 
 fix(Found, Collection, Docs);

@@ -80,7 +80,11 @@ type Info struct {
 // Person is who is signed in. Auth is what an app may know of them, as the JSON
 // that ctx.auth is made of: {"app" (its address), "user" ({"id", "email", "name",
 // "roles", "groups"}), "owner", "grants" ([{"actions", "on", "until" (milliseconds)}])}.
-type Person interface{ Auth(app string) string }
+// Can tells whether they may do something to a resource, by its whole address.
+type Person interface {
+	Auth(app string) string
+	Can(action, resource string) bool
+}
 
 // auth is the person of an invocation as the script gets it.
 func (i Info) auth() string {

@@ -28,6 +28,10 @@ func (c *Collection) Count(ctx context.Context, filter json.RawMessage, scan boo
 				return err
 			}
 		}
+		if c.docs.guard != nil {
+			n = 0
+			return (&lookout{of: c, scan: scan}).each(tx, t, w, func(Doc) bool { n++; return false })
+		}
 		return tx.QueryRow(`SELECT count(*) FROM `+t.name+` WHERE `+w.sql.String(), w.args...).Scan(&n)
 	})
 	return n, err
@@ -57,8 +61,13 @@ type Group struct {
 }
 
 // Aggregate computes over the documents that match, at most 1000 groups in the
-// order of their keys. The error's kind is Exhausted if there are more.
+// order of their keys. The error's kind is Exhausted if there are more, Invalid behind
+// a guard: it is computed without a look at each document.
 func (c *Collection) Aggregate(ctx context.Context, a Aggregation) (groups []Group, err error) {
+	if c.docs.guard != nil {
+		return nil, fault.New(fault.Invalid, "%q cannot aggregate as somebody whom its rules concern", c.docs.name).
+			WithHint("count, or find and compute; the app's code itself may aggregate")
+	}
 	f, err := parseFilter(a.Filter)
 	if err != nil {
 		return nil, err

@@ -19,6 +19,7 @@ import (
 type Docs struct {
 	view
 	indexes []Index
+	guard   *Guard // of somebody who may not do everything; nil for the app's code
 }
 
 // Index is a declared index over fields of the documents of a set. A unique one
@@ -33,7 +34,7 @@ type Index struct {
 // Docs returns a set of collections. That its name or an index cannot be one is
 // told by its methods.
 func (a *App) Docs(name string, indexes []Index) *Docs {
-	d := &Docs{a.view("docs", name), indexes}
+	d := &Docs{a.view("docs", name), indexes, nil}
 	for _, i := range indexes {
 		if err := i.check(); d.err == nil {
 			d.err = err
@@ -44,7 +45,7 @@ func (a *App) Docs(name string, indexes []Index) *Docs {
 
 // User returns the documents of one user: the same methods, other documents. Neither
 // the app's own nor those of other users can be addressed through it.
-func (d *Docs) User(id string) *Docs { return &Docs{d.user(id), d.indexes} }
+func (d *Docs) User(id string) *Docs { return &Docs{d.user(id), d.indexes, d.guard} }
 
 // Collection returns a collection, which exists while it has documents.
 func (d *Docs) Collection(name string) *Collection { return &Collection{*d, name} }

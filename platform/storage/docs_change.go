@@ -21,7 +21,8 @@ type Selector struct {
 // {"$set": {"a.b": 1}, "$unset": {"c": true}, "$inc": {"n": 1}, "$push": {"list": x},
 // "$pull": {"list": x}}; $push takes {"$each": [...]} too. The error's kind is
 // NotFound if nothing has the id, Conflict if it has another version or a unique
-// index refuses, Exhausted if a filter matches more than 1,000 documents, or 40 MiB.
+// index refuses, Exhausted if a filter matches more than 1,000 documents, or 40 MiB,
+// Forbidden if a guard refuses.
 func (c *Collection) Update(ctx context.Context, s Selector, change json.RawMessage) ([]Doc, error) {
 	ch, err := parseChange(change)
 	if err != nil {
@@ -35,9 +36,12 @@ func (c *Collection) Update(ctx context.Context, s Selector, change json.RawMess
 		if err != nil || string(d.Body) == string(old.Body) {
 			return d, false, err
 		}
+		if !c.docs.lets(changes, d) {
+			return d, false, c.refused("made into that", old)
+		}
 		d, err = c.replace(tx, t, old, d)
 		return d, true, err
-	}, refuseMore)
+	}, changes)
 }
 
 func (c *Collection) replace(tx *sqlite.Tx, t docTable, old, d Doc) (_ Doc, err error) {
@@ -53,7 +57,7 @@ func (c *Collection) replace(tx *sqlite.Tx, t docTable, old, d Doc) (_ Doc, err 
 // Remove deletes documents in one transaction and returns how many there were. Of
 // more than 1,000 (or 40 MiB) that a filter matches, the first by id: call it again
 // until it returns 0. The error's kind is NotFound if nothing has the id, Conflict if
-// it has another version.
+// it has another version, Forbidden if a guard refuses.
 func (c *Collection) Remove(ctx context.Context, s Selector) (int, error) {
 	removed, err := c.each(ctx, s, func(tx *sqlite.Tx, t docTable, old Doc) (Doc, bool, error) {
 		if _, err := c.docs.count(tx, t.store, -1, -int64(len(old.Body)), 0); err != nil {
@@ -61,18 +65,31 @@ func (c *Collection) Remove(ctx context.Context, s Selector) (int, error) {
 		}
 		_, err := tx.Exec(`DELETE FROM `+t.name+` WHERE owner = ? AND collection = ? AND key = ?`, c.docs.owner, c.name, old.ID)
 		return old, true, err
-	}, firstOnly)
+	}, removes)
 	return len(removed), err
 }
 
-// What becomes of a filter that matches more than one call changes.
+// act is what is done with chosen documents.
+type act string
+
 const (
-	refuseMore = false
-	firstOnly  = true
+	changes act = "changed"
+	removes act = "removed" // of more than one call takes, the first; else all are refused
 )
 
+// lets tells whether the guard lets a document be acted on.
+func (d *Docs) lets(a act, doc Doc) bool {
+	switch {
+	case d.guard == nil:
+		return true
+	case a == removes:
+		return may(d.guard.Delete, doc)
+	}
+	return may(d.guard.Update, doc)
+}
+
 // each runs fn on every chosen document and returns what it changed.
-func (c *Collection) each(ctx context.Context, s Selector, fn func(*sqlite.Tx, docTable, Doc) (Doc, bool, error), part bool) (changed []Doc, err error) {
+func (c *Collection) each(ctx context.Context, s Selector, fn func(*sqlite.Tx, docTable, Doc) (Doc, bool, error), a act) (changed []Doc, err error) {
 	f, err := parseFilter(s.Filter)
 	if err != nil {
 		return nil, err
@@ -86,20 +103,23 @@ func (c *Collection) each(ctx context.Context, s Selector, fn func(*sqlite.Tx, d
 	}
 	err = c.docs.db.Write(ctx, func(tx *sqlite.Tx) error {
 		changed = nil
-		ids, err := c.chosen(tx, t, f, s, part)
+		ids, err := c.chosen(tx, t, f, s, a)
 		if err != nil {
 			return err
 		}
 		size := 0
 		for _, id := range ids {
-			if size > maxChange && part {
+			if size > maxChange && a == removes {
 				return nil
 			} else if size > maxChange {
 				return c.tooMany()
 			}
 			old, there, err := c.load(tx, t, id)
 			if err == nil {
-				err = c.expect(s, old, there)
+				err = c.expect(s, old, there && c.docs.shows(old))
+			}
+			if err == nil && !c.docs.lets(a, old) {
+				err = c.refused(string(a), old)
 			}
 			if err != nil {
 				return err
@@ -131,7 +151,7 @@ func (c *Collection) expect(s Selector, old Doc, there bool) error {
 }
 
 // chosen returns the ids of the chosen documents.
-func (c *Collection) chosen(tx *sqlite.Tx, t docTable, f node, s Selector, part bool) ([]string, error) {
+func (c *Collection) chosen(tx *sqlite.Tx, t docTable, f node, s Selector, a act) (ids []string, err error) {
 	if s.ID != "" {
 		return []string{s.ID}, nil
 	}
@@ -141,11 +161,20 @@ func (c *Collection) chosen(tx *sqlite.Tx, t docTable, f node, s Selector, part 
 		}
 	}
 	w := c.where(f)
-	ids, err := column[string](tx, `SELECT key FROM `+t.name+` WHERE `+w.sql.String()+` ORDER BY key LIMIT ?`, append(w.args, maxWrite+1)...)
+	if c.docs.guard == nil {
+		ids, err = column[string](tx, `SELECT key FROM `+t.name+` WHERE `+w.sql.String()+` ORDER BY key LIMIT ?`, append(w.args, maxWrite+1)...)
+	} else {
+		err = (&lookout{of: c, scan: s.Scan}).each(tx, t, w, func(d Doc) bool {
+			if c.docs.lets(a, d) {
+				ids = append(ids, d.ID)
+			}
+			return len(ids) > maxWrite
+		})
+	}
 	switch {
 	case err != nil || len(ids) <= maxWrite:
 		return ids, err
-	case part:
+	case a == removes:
 		return ids[:maxWrite], nil
 	}
 	return nil, c.tooMany()

@@ -81,6 +81,9 @@ func (c *Collection) insert(tx *sqlite.Tx, t docTable, d Doc) (_ Doc, err error)
 	}
 	at := now()
 	d.Created, d.Updated = fromMillis(at), fromMillis(at)
+	if c.docs.guard != nil && !may(c.docs.guard.Create, d) {
+		return d, c.refused("created", d)
+	}
 	_, err = tx.Exec(`INSERT INTO `+t.name+` (owner, collection, key, body, version, created, updated) VALUES (?, ?, ?, ?, ?, ?, ?)`,
 		c.docs.owner, c.name, d.ID, string(d.Body), d.Version, at, at)
 	return d, c.unique(err, d.ID)

@@ -51,6 +51,9 @@ func (c *Collection) Get(ctx context.Context, id string) (doc Doc, there bool, e
 		doc, there, err = c.load(tx, t, id)
 		return err
 	})
+	if !c.docs.shows(doc) {
+		return Doc{}, false, err
+	}
 	return doc, there, err
 }
 
@@ -95,8 +98,8 @@ func (c *Collection) Find(ctx context.Context, q Query) (page DocPage, err error
 				return err
 			}
 		}
-		args := slices.Concat(columns.args, where.args, []any{q.Limit + 1, q.Skip})
-		page, err = readDocs(tx, `SELECT key, version, created, updated, body`+columns.sql.String()+` FROM `+t.name+
+		args := slices.Concat(columns.args, where.args, c.docs.bounds(&q))
+		page, err = c.readDocs(tx, `SELECT key, version, created, updated, body`+columns.sql.String()+` FROM `+t.name+
 			` WHERE `+where.sql.String()+` ORDER BY `+by+` LIMIT ? OFFSET ?`, args, q)
 		return err
 	})

@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"database/sql"
 	"encoding/base64"
 	"encoding/json"
 	"math"
@@ -31,36 +32,49 @@ func orderBy(sorts []Sort, columns *clause) (string, *clause) {
 }
 
 // readDocs reads a page. It ends early where its documents are more than maxAnswer.
-func readDocs(tx *sqlite.Tx, query string, args []any, q Query) (page DocPage, err error) {
+func (c *Collection) readDocs(tx *sqlite.Tx, query string, args []any, q Query) (page DocPage, err error) {
 	rows, err := tx.Query(query, args...)
 	if err != nil {
 		return page, err
 	}
 	defer rows.Close()
 	size := 0
-	last := make([]any, len(q.Sort))
+	look := lookout{of: c, scan: q.Scan, skip: q.Skip}
+	last, next := make([]any, len(q.Sort)), make([]any, len(q.Sort))
 	for rows.Next() {
+		d, err := scanDoc(rows, next)
+		if err != nil {
+			return page, err
+		}
+		if shown, err := look.passes(d); err != nil {
+			return page, err
+		} else if !shown {
+			continue
+		}
 		if len(page.Docs) == q.Limit || size > maxAnswer {
 			page.Cursor = sortCursor(page.Docs[len(page.Docs)-1].ID, last)
 			break
 		}
-		var d Doc
-		var created, updated int64
-		into := []any{&d.ID, &d.Version, &created, &updated, (*[]byte)(&d.Body)}
-		for i := range last {
-			into = append(into, &last[i])
-		}
-		if err := rows.Scan(into...); err != nil {
-			return page, err
-		}
+		copy(last, next)
 		size += len(d.Body)
-		d.Created, d.Updated = fromMillis(created), fromMillis(updated)
 		if d.Body, err = project(d.Body, q.Fields); err != nil {
 			return page, err
 		}
 		page.Docs = append(page.Docs, d)
 	}
 	return page, rows.Err()
+}
+
+// scanDoc reads a document, and the columns it is sorted by.
+func scanDoc(rows *sql.Rows, by []any) (d Doc, err error) {
+	var created, updated int64
+	into := []any{&d.ID, &d.Version, &created, &updated, (*[]byte)(&d.Body)}
+	for i := range by {
+		into = append(into, &by[i])
+	}
+	err = rows.Scan(into...)
+	d.Created, d.Updated = fromMillis(created), fromMillis(updated)
+	return d, err
 }
 
 // project returns the named fields of a document, and its id.
