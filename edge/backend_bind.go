@@ -149,4 +149,3 @@ func (o opener) value(v spec.EnvValue) (secret.Value, error) {
 	}
 	return value, err
 }
-
