@@ -213,7 +213,7 @@ func (l *Loop) show(p *pass, o Outcome, problem *Problem) {
 		l.apps = appStatuses(served, p.plan, l.kept)
 	}
 	s.Apps, s.Holds = withHolds(l.apps, l.memory.Load()), l.memory.Load().holds
-	s.Lost = slices.Clone(l.lost)
+	s.Lost = addrsOf(l.lost)
 	s.Pass = &PassTime{Began: p.began, Total: now.Sub(p.began), Steps: p.steps}
 	l.status.Store(&s)
 }

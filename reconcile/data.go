@@ -13,11 +13,11 @@ import (
 
 // housed gives each app that keeps data the folder of it. An app has one for as
 // long as there is a record of it: it goes along to a new address, waits in the
-// trash, and is not taken back by a rollback; only a restore gives it another. A
+// trash, is there again when damage is mended, and is not taken back by a rollback; only a restore gives it another. A
 // name alone would not do, as it may belong to another app tomorrow; with the
 // generation it is given once.
 func (l *Loop) housed(p *pass, objects []spec.Object) []spec.Object {
-	was, parked := byAddr(p.actual), byAddr(l.memory.Load().parked)
+	was, lost, parked := byAddr(p.actual), byAddr(l.lost), byAddr(l.memory.Load().parked)
 	from := map[spec.Addr]spec.Addr{}
 	for _, c := range p.plan.Changes {
 		if c.Action == plan.Move {
@@ -39,6 +39,8 @@ func (l *Loop) housed(p *pass, objects []spec.Object) []spec.Object {
 		}
 		if now, there := was.get(before); there {
 			o.Data = now.Data
+		} else if gone, there := lost.get(before); there {
+			o.Data = gone.Data
 		} else if kept, there := parked.get(o.Addr); there {
 			o.Data = kept.Data
 		} else {

@@ -70,7 +70,7 @@ type Loop struct {
 
 	// Only Run's goroutine touches what follows.
 	last     State
-	lost     []spec.Addr            // of last, as far as still nobody brought it back
+	lost     []spec.Object          // of last, as far as still nobody brought it back
 	loaded   *loaded                // the followed revision
 	quiet    *quiet                 // the last plan, where nothing was to be done
 	waiting  []*syncCall            // for what the next pass brings
@@ -112,7 +112,7 @@ func New(c Config) *Loop {
 	}
 	first := &Status{
 		Phase: Idle, Since: time.Now(), Applied: c.Last.Applied, Published: c.Last.Published, Generation: c.Last.Generation,
-		Apps: []AppStatus{}, Lost: c.Last.Lost,
+		Apps: []AppStatus{}, Lost: addrsOf(c.Last.Lost),
 	}
 	if c.Source != nil {
 		first.Source = c.Source.String()

@@ -698,7 +698,7 @@ func (s stopper) Commit(ctx context.Context, c reconcile.Commit) error {
 // no plan. It comes back if the revision still has it; if not, the ledger must
 // not boot it ever again.
 func TestForgetsWhatWasLost(t *testing.T) {
-	for _, lost := range [][]spec.Addr{{"app.c"}, {"app.b", "app.c"}} {
+	for _, lost := range [][]spec.Object{{{Addr: "app.c"}}, {{Addr: "app.b"}, {Addr: "app.c"}}} {
 		synctest.Test(t, func(t *testing.T) {
 			r := following(t)
 			r.repo.push(commit(apps("a", "b", "c"), "one"))
@@ -706,7 +706,9 @@ func TestForgetsWhatWasLost(t *testing.T) {
 			r.end()
 			r.repo.push(commit(apps("a", "b"), "one"))
 			r.edge.with(func() {
-				r.edge.served = slices.DeleteFunc(r.edge.served, func(o spec.Object) bool { return slices.Contains(lost, o.Addr) })
+				r.edge.served = slices.DeleteFunc(r.edge.served, func(o spec.Object) bool {
+					return slices.ContainsFunc(lost, func(l spec.Object) bool { return l.Addr == o.Addr })
+				})
 				clear(r.edge.blobs)
 			})
 			c := r.config()
@@ -724,6 +726,36 @@ func TestForgetsWhatWasLost(t *testing.T) {
 			r.end()
 		})
 	}
+}
+
+// An app whose bytes were damaged comes back with what it keeps: that is whole, and the
+// record says where it is.
+func TestWhatWasLostKeepsItsData(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := build()
+		c := apps("a", "b")
+		a := c.Apps["a"]
+		a.KV = []spec.KV{{Name: "K"}}
+		c.Apps["a"] = a
+		r.repo.push(commit(c, "one"))
+		r.start(t, r.config())
+		r.adjust(t, reconcile.Adjustment{Trigger: "restore", Data: map[spec.Addr]string{"app.a": "of-monday"}})
+		lost, _ := r.served("app.a")
+		r.end()
+		r.edge.with(func() {
+			r.edge.served = slices.DeleteFunc(r.edge.served, func(o spec.Object) bool { return o.Addr == lost.Addr })
+			clear(r.edge.blobs)
+		})
+		next := r.config()
+		next.Last = r.ledger.state
+		next.Last.Lost = []spec.Object{lost}
+		r.ended = make(chan struct{})
+		r.start(t, next)
+		defer r.end()
+		if now, there := r.served("app.a"); !there || now.Data != "of-monday" {
+			t.Errorf("it is there: %v, with the data %q", there, now.Data)
+		}
+	})
 }
 
 // All apps are replaced by one that cannot be prepared: publishing the rest

@@ -141,9 +141,10 @@ type State struct {
 	Applied    string // the last revision the node is at: Published, or a later one that changed nothing
 
 	// Lost is what the generation has and the target could not serve again at
-	// the start: its bytes are damaged. The loop brings it back, or has the
-	// ledger forget it once no revision asks for it.
-	Lost []spec.Addr
+	// the start: its bytes are damaged. The loop brings it back with the data that
+	// the record names, or has the ledger forget it once no revision asks for it.
+	// Where the record is what is damaged, only the address is known.
+	Lost []spec.Object
 
 	Holds  []Hold        // somebody's words that go before the repository's
 	Parked []spec.Object // what is in the trash

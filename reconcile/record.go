@@ -150,10 +150,17 @@ func (l *Loop) forgotten(p *pass) (list []spec.Addr) {
 		return nil
 	}
 	desired, kept := byAddr(p.loaded.desired), keptBackBy(p)
-	for _, addr := range l.lost {
-		if _, broken := keptBy(kept, addr); !desired.has(addr) && !broken {
-			list = append(list, addr)
+	for _, o := range l.lost {
+		if _, broken := keptBy(kept, o.Addr); !desired.has(o.Addr) && !broken {
+			list = append(list, o.Addr)
 		}
+	}
+	return list
+}
+
+func addrsOf(objects []spec.Object) (list []spec.Addr) {
+	for _, o := range objects {
+		list = append(list, o.Addr)
 	}
 	return list
 }

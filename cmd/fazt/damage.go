@@ -20,7 +20,7 @@ func (o statusOut) writeDamage(w *op.Screen) {
 		}
 	}
 	for _, addr := range o.Lost {
-		w.Printf("\n! %s is recorded and not served: its record or its files are damaged\n  hint: %s\n", addr, back)
+		w.Printf("\n! %s is recorded and not served: its record, its files or its data are damaged\n  hint: %s\n", addr, back)
 	}
 	for _, d := range o.Damaged {
 		w.Printf("\n! %q of %s is damaged on this node's disk and not served\n  hint: %s\n", d.Path, d.Addr, back)

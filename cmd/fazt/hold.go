@@ -207,6 +207,11 @@ func (n *node) addrOf(ctx context.Context, name string) (spec.Addr, error) {
 			return a.Addr, nil
 		}
 	}
+	for _, addr := range n.loop.Status().Lost {
+		if string(addr) == name || addr == spec.Addr("app."+name) {
+			return addr, nil
+		}
+	}
 	trash, err := n.ground.Releases.Trash(ctx)
 	if err != nil {
 		return "", err

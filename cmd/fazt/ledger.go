@@ -59,7 +59,7 @@ func (l ledger) state(ctx context.Context, gen release.Generation, damaged func(
 	}
 	for _, p := range trash {
 		if o, err := objectOf(p.Object); err != nil {
-			damaged(lostRow{spec.Addr(p.Object.Addr), err})
+			damaged(lostRow{spec.Addr(p.Object.Addr), err, p.Object.Body})
 		} else {
 			last.Parked = append(last.Parked, o)
 		}

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"time"
 
@@ -243,9 +244,14 @@ func (n *node) boot(ctx context.Context) (reconcile.State, error) {
 		return last, err
 	}
 	objects, lost := objectsOf(rows)
+	all := slices.Concat(objects, last.Parked)
+	there, err := n.expect(all)
+	if err != nil {
+		return last, err
+	}
 	for _, l := range lost {
 		n.cfg.log.Warn("a damaged record is not served", "object", l.addr, "error", l.err)
-		last.Lost = append(last.Lost, l.addr)
+		last.Lost = append(last.Lost, spec.Object{Addr: l.addr, Data: l.data(there, all)})
 	}
 	staged, err := n.edge.Stage(ctx, edge.Desired{Revision: gen.Revision, Node: gen.Node, Objects: objects})
 	if err != nil {
@@ -253,10 +259,24 @@ func (n *node) boot(ctx context.Context) (reconcile.State, error) {
 	}
 	for _, f := range staged.Faults() {
 		n.cfg.log.Warn("an app cannot be served from this state folder", "app", f.Addr, "error", f.Err)
-		last.Lost = append(last.Lost, f.Addr)
+		for _, o := range objects {
+			if o.Addr == f.Addr {
+				last.Lost = append(last.Lost, o) // its data is whole
+			}
+		}
 	}
 	staged.Publish(last.Generation)
 	return last, nil
+}
+
+// expect tells the pool what data there must be, and lists what there is.
+func (n *node) expect(objects []spec.Object) (there []string, err error) {
+	for _, o := range objects {
+		if o.Data != "" {
+			n.ground.Apps.Expect(o.Data)
+		}
+	}
+	return n.ground.Apps.List()
 }
 
 // Close gives back whatever openNode took.

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"slices"
 
 	"github.com/fazt-sh/fazt/platform/blob"
 	"github.com/fazt-sh/fazt/platform/fault"
@@ -37,6 +38,18 @@ func plainJSON(v any) ([]byte, error) {
 type lostRow struct {
 	addr spec.Addr
 	err  error
+	body []byte
+}
+
+// data is the folder that a damaged record names as the app's, as far as that can be
+// believed: it is there, and no other record names it.
+func (l lostRow) data(there []string, others []spec.Object) string {
+	var o struct{ Data string }
+	if json.Unmarshal(l.body, &o) != nil || !slices.Contains(there, o.Data) ||
+		slices.ContainsFunc(others, func(other spec.Object) bool { return other.Data == o.Data }) {
+		return ""
+	}
+	return o.Data
 }
 
 // objectsOf reads the records of what is served. One that is damaged costs the
@@ -48,7 +61,7 @@ func objectsOf(rows []release.Object) (objects []spec.Object, lost []lostRow) {
 			err = damagedRow(r, "it is of "+string(o.Addr))
 		}
 		if err != nil {
-			lost = append(lost, lostRow{spec.Addr(r.Addr), err})
+			lost = append(lost, lostRow{spec.Addr(r.Addr), err, r.Body})
 			continue
 		}
 		objects = append(objects, o)

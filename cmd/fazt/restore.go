@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 	"github.com/fazt-sh/fazt/platform/fault"
 	"github.com/fazt-sh/fazt/platform/op"
 	"github.com/fazt-sh/fazt/platform/queue"
+	"github.com/fazt-sh/fazt/platform/release"
 	"github.com/fazt-sh/fazt/platform/storage"
 	"github.com/fazt-sh/fazt/reconcile"
 	"github.com/fazt-sh/fazt/spec"
@@ -140,7 +142,8 @@ func (n *node) discard(ctx context.Context, id string) {
 	}
 }
 
-// keeper is an app in service that keeps data.
+// keeper is an app that keeps data: in service, or as the record has it where its data
+// is what keeps it out.
 func (n *node) keeper(ctx context.Context, app string) (spec.Object, error) {
 	addr, err := n.addrOf(ctx, app)
 	if err != nil {
@@ -151,6 +154,9 @@ func (n *node) keeper(ctx context.Context, app string) (spec.Object, error) {
 	case err != nil:
 		return o, err
 	case !served:
+		if o, lost := n.lostKeeper(ctx, addr); lost {
+			return o, nil
+		}
 		return o, fault.New(fault.Conflict, "%s is not in service", app).WithSubject(app).WithHint("fazt trash restore %s, or put the backup beside: --as NEW", app)
 	case o.Data == "":
 		return o, fault.New(fault.Conflict, "%s keeps nothing", app).WithSubject(app)
@@ -158,17 +164,32 @@ func (n *node) keeper(ctx context.Context, app string) (spec.Object, error) {
 	return o, nil
 }
 
+// lostKeeper is an app that the node has on record, and could not serve at its start.
+func (n *node) lostKeeper(ctx context.Context, addr spec.Addr) (o spec.Object, lost bool) {
+	if !slices.Contains(n.loop.Status().Lost, addr) {
+		return o, false
+	}
+	_, rows, err := n.ground.Releases.Current(ctx)
+	if i := slices.IndexFunc(rows, func(r release.Object) bool { return r.Addr == string(addr) }); err == nil && i >= 0 {
+		o, err = recorded(rows[i])
+	}
+	return o, err == nil && o.Data != ""
+}
+
 // serveData has an app go on with other data, which is open until that is settled.
 // Where it does not come to that, nothing has changed.
 func (n *node) serveData(ctx context.Context, o spec.Object, data *storage.App, out restoreOut, reason string) (restoreOut, error) {
 	defer data.Close()
-	_, err := n.adjust(ctx, reconcile.Adjustment{
-		Data: map[spec.Addr]string{o.Addr: data.ID()}, Reason: reason, Actor: op.ActorFrom(ctx), Trigger: "restore",
-	})
-	if err != nil {
+	a := reconcile.Adjustment{Data: map[spec.Addr]string{o.Addr: data.ID()}, Reason: reason, Actor: op.ActorFrom(ctx), Trigger: "restore"}
+	if _, served, err := n.observe(ctx, o.Addr); err != nil || !served {
+		a.Put = []spec.Object{o}
+	}
+	if _, err := n.adjust(ctx, a); err != nil {
 		return restoreOut{}, err
 	}
-	out.Before, out.Until = o.Data, n.ground.Clock.Now().UTC().Add(platform.AsideFor)
+	if there, err := n.ground.Apps.List(); err == nil && slices.Contains(there, o.Data) {
+		out.Before, out.Until = o.Data, n.ground.Clock.Now().UTC().Add(platform.AsideFor)
+	}
 	return out, nil
 }
 

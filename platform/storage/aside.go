@@ -65,6 +65,7 @@ func (p *Pool) SetAside(ctx context.Context, id string, now time.Time) error {
 	case err != nil:
 		return diskFault(err, "set the storage of %q aside", id)
 	}
+	p.forget(id)
 	return errors.Join(syncDir(gone), syncDir(p.dir))
 }
 

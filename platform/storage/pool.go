@@ -28,6 +28,7 @@ type Pool struct {
 	idle   *list.List       // of *slot that nobody uses, the longest idle first; guarded by mu
 	tidy   bool             // what a crash left between apps is gone; guarded by mu
 	closed bool             // guarded by mu
+	known  map[string]bool  // ids whose database must be there, see Expect; guarded by mu
 }
 
 // slot is one app of a pool. Its fields are guarded by the pool's mu.
@@ -45,14 +46,14 @@ func NewPool(dir string, o Options) *Pool {
 	if o.Idle == 0 {
 		o.Idle = idleApps
 	}
-	return &Pool{dir: dir, most: max(o.Idle, 0), halt: o.Halt, trace: o.Trace, slots: map[string]*slot{}, idle: list.New()}
+	return &Pool{dir: dir, most: max(o.Idle, 0), halt: o.Halt, trace: o.Trace, slots: map[string]*slot{}, idle: list.New(), known: map[string]bool{}}
 }
 
 // Open returns the storage of an app, which it makes at the first time. Opens are
 // counted: every App must be closed, and the folder is let go only when all are,
 // and when more than Options.Idle others wait likewise. A quota that differs from
 // the last one is in force at once. The error's kind is Invalid for an id that is
-// none, Unavailable if the disk refuses.
+// none, Unavailable if what was expected is gone or the disk refuses.
 func (p *Pool) Open(ctx context.Context, id string, s Settings) (*App, error) {
 	sl, err := p.claim(ctx, id, true)
 	if err != nil {
@@ -63,7 +64,10 @@ func (p *Pool) Open(ctx context.Context, id string, s Settings) (*App, error) {
 		return p.handle(sl), nil
 	}
 	s.halt, s.trace = p.halt, p.trace
-	c, err := openCore(ctx, filepath.Join(p.dir, id), id, s)
+	var c *core
+	if err = p.missing(id); err == nil {
+		c, err = openCore(ctx, filepath.Join(p.dir, id), id, s)
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if err == nil {
@@ -191,6 +195,7 @@ func (p *Pool) Remove(ctx context.Context, id string) error {
 	if err := os.Rename(filepath.Join(p.dir, id), gone); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return diskFault(err, "remove the storage of %q", id)
 	}
+	p.forget(id)
 	if err := os.RemoveAll(gone); err != nil {
 		return diskFault(err, "remove %q", gone)
 	}

@@ -20,6 +20,36 @@ func isOpen(a *storage.App) bool {
 	return a.DB().Read(context.Background(), func(*sqlite.Tx) error { return nil }) == nil
 }
 
+// What somebody's record says is there, is not made anew in the place of what is gone.
+func TestExpected(t *testing.T) {
+	ctx, dir := t.Context(), filepath.Join(t.TempDir(), "app")
+	p := storage.NewPool(dir, storage.Options{})
+	a, err := p.Open(ctx, "a", storage.Settings{})
+	ok(t, err)
+	a.Close()
+	ok(t, p.Close())
+	p = storage.NewPool(dir, storage.Options{})
+	defer p.Close()
+	p.Expect("a", "b", "c")
+	a, err = p.Open(ctx, "a", storage.Settings{})
+	ok(t, err)
+	a.Close()
+	ok(t, os.MkdirAll(filepath.Join(dir, "c"), 0o700))
+	ok(t, os.WriteFile(filepath.Join(dir, "c", "data.db"), nil, 0o600)) // SQLite takes it for a new one
+	for _, gone := range []string{"b", "c"} {
+		if _, err := p.Open(ctx, gone, storage.Settings{}); fault.KindOf(err) != fault.Unavailable {
+			t.Errorf("%s is opened: %v", gone, err)
+		}
+	}
+	if _, err := os.Stat(filepath.Join(dir, "b")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a folder was made: %v", err)
+	}
+	ok(t, p.Remove(ctx, "b")) // given up
+	b, err := p.Open(ctx, "b", storage.Settings{})
+	ok(t, err)
+	b.Close()
+}
+
 // An app is open while somebody uses it, and a while longer, and no longer.
 func TestPool(t *testing.T) {
 	ctx := t.Context()
