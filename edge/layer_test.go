@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -202,6 +203,32 @@ func TestBombsInARequest(t *testing.T) {
 		c.change(r)
 		if w := b.send(r); w.Code != c.code {
 			t.Errorf("%s: %d, want %d", name, w.Code, c.code)
+		}
+	}
+}
+
+// TestTooManyCookies: an app of the same domain can give a browser more cookies than any
+// host takes. Whoever meets that is told, and has them taken away by one button.
+func TestTooManyCookies(t *testing.T) {
+	b := newBench(t, edge.Config{})
+	b.publish("r1", b.app("a", "r1", spec.App{}, files{"index.html": "a"}))
+	send := func(method, path string, n int) *httptest.ResponseRecorder {
+		r := httptest.NewRequest(method, "https://a.example.com"+path, nil)
+		r.Header.Set("Cookie", strings.Repeat("junk=1; ", n-1)+"junk=1")
+		r.Header.Set("Accept", "text/html")
+		return b.send(r)
+	}
+	w := send("GET", "/", 300)
+	action := regexp.MustCompile(`method="post" action="([^"]+)"`).FindStringSubmatch(w.Body.String())
+	if w.Code != 431 || action == nil || !strings.Contains(w.Header().Get("Content-Security-Policy"), "form-action 'self'") || w.Header().Get("Clear-Site-Data") != "" {
+		t.Fatalf("%d %v %s", w.Code, w.Header(), w.Body)
+	}
+	if w := send("POST", action[1], 300); w.Code != 303 || w.Header().Get("Clear-Site-Data") != `"cookies"` || w.Header().Get("Location") != "/" {
+		t.Errorf("%d %v", w.Code, w.Header())
+	}
+	for method, n := range map[string]int{"GET": 300, "POST": 1} { // a link of another site takes nothing away, nor anything from who has few
+		if w := send(method, action[1], n); w.Header().Get("Clear-Site-Data") != "" {
+			t.Errorf("%s with %d cookies takes them away", method, n)
 		}
 	}
 }

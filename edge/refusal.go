@@ -21,6 +21,7 @@ var (
 	errDisabled    = &refusal{http.StatusServiceUnavailable, "this site is not available", layerNone}
 	errLongURL     = &refusal{http.StatusRequestURITooLong, "the address of this request is too long", layerRequest}
 	errManyFields  = &refusal{http.StatusRequestHeaderFieldsTooLarge, "this request has too many headers or cookies", layerRequest}
+	errManyCookies = &refusal{http.StatusRequestHeaderFieldsTooLarge, "this request has too many cookies", layerRequest}
 	errLargeBody   = &refusal{http.StatusRequestEntityTooLarge, "the body of this request is too large", layerBody}
 	errMethod      = &refusal{http.StatusMethodNotAllowed, "this method is not allowed here", layerNone}
 	errPlain       = &refusal{http.StatusForbidden, "this address is for https alone", layerScheme}

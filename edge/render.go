@@ -51,6 +51,9 @@ func (s *Server) render(x *exchange, r *http.Request, err error) {
 	default:
 		h.Set("Content-Security-Policy", s.style)
 		body = errorPage(status, title, sentence, x.ref, of)
+		if err == errManyCookies {
+			body = offerClearing(h, body)
+		}
 	}
 	h.Add("Vary", "Accept")
 	h.Set("Content-Length", strconv.Itoa(len(body)))

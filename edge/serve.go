@@ -39,6 +39,9 @@ func (s *Server) answer(x *exchange, r *http.Request) error {
 		return err
 	}
 	if err := precheck(x, r); err != nil {
+		if err == errManyCookies && cleared(x, r) {
+			return nil
+		}
 		return err
 	}
 	if done, err := s.reserved(x, r); done {

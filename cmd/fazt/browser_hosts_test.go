@@ -265,14 +265,29 @@ func seeCookies(t *testing.T, p *tab, port string) {
 	}
 	p.visit("https://notes.node.test" + port + "/n/7")
 	p.heading("Note 7")
+	// But so many that no host takes them. Who meets that has a way out.
+	p.visit("https://evil.node.test" + port + "/")
+	eval[bool](p, `for (let i = 0; i < 70; i++) document.cookie = "junk" + i + "=1; domain=node.test; path=/; secure"; true`)
+	for late := time.Now().Add(deadline); len(p.cookies("notes.node.test", port)) < 70; { // a page's script does not await the browser's store
+		if time.Now().After(late) {
+			t.Fatal("the browser does not keep the cookies")
+		}
+		eval[bool](p, `new Promise(done => setTimeout(done, 20, true))`)
+	}
+	p.visit("https://notes.node.test" + port + "/n/7")
+	p.heading("Too many headers")
+	p.press("Clear the cookies of this site")
+	p.await("location.pathname === '/auth/login'")
+	p.heading("Sign in")
 }
 
-// seeOtherSites: what a page of another app sends is refused, and whoever looked at
-// it is still signed in (S3).
+// seeOtherSites: what a page of another app sends is refused, by the console and by
+// other apps, and whoever looked at it is still signed in (S3).
 func seeOtherSites(t *testing.T, p *tab, port string) {
 	p.enter(port)
 	evil := "https://evil.node.test" + port + "/"
-	for _, target := range []string{"https://fazt.node.test" + port + "/auth/logout?all=1", "https://notes.node.test" + port + "/auth/logout", "https://fazt.node.test" + port + "/auth/session/end"} {
+	for _, target := range []string{"https://fazt.node.test" + port + "/auth/logout?all=1", "https://notes.node.test" + port + "/auth/logout", "https://fazt.node.test" + port + "/auth/session/end",
+		"https://notes.node.test" + port + "/api/all"} {
 		for how, script := range map[string]string{
 			"fetch":  `fetch(%q, { method: "POST", mode: "no-cors", credentials: "include" }).then(() => true, () => true)`,
 			"beacon": `navigator.sendBeacon(%q, "id=1")`,

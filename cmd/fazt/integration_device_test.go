@@ -62,6 +62,7 @@ func TestIntegrationDevice(t *testing.T) {
 		r, err := http.NewRequestWithContext(t.Context(), method, address, strings.NewReader(form.Encode()))
 		must(t, err)
 		r.Header.Set("Cookie", "__Host-fazt="+session)
+		r.Header.Set("Origin", o.console) // as browsers say
 		r.Header.Set("Accept", "text/html")
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 		resp, err := o.client.Do(r)

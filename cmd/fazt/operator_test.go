@@ -102,6 +102,9 @@ func (o *operators) send(t fataler, method, url, body, header string) (status in
 	r.Header.Set("Content-Type", "application/json")
 	if name, value, ok := strings.Cut(header, ": "); ok {
 		r.Header.Set(name, value)
+		if name == "Cookie" { // as a page of the console sends it
+			r.Header.Set("Origin", o.console)
+		}
 	}
 	resp, err := o.client.Do(r)
 	if err != nil {

@@ -97,7 +97,7 @@ func (g *Gate) arrive(p *Policy, w http.ResponseWriter, r *http.Request, v Visit
 // leave ends the session of this host and the one it came from, and with that all
 // of this browser; with all=1 those of every browser.
 func (g *Gate) leave(w http.ResponseWriter, r *http.Request, v Visit, name cookieName) error {
-	if g.origins.Check(r) != nil {
+	if g.crossed(r) {
 		return errOrigin
 	}
 	if s := g.session(r, v, name); s != nil {

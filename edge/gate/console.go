@@ -24,9 +24,10 @@ func (g *Gate) console(p *Policy, w http.ResponseWriter, r *http.Request, v Visi
 	if !v.Secure && !g.config.Plain {
 		return errPlain
 	}
-	if r.Method != http.MethodGet && r.Method != http.MethodHead && g.origins.Check(r) != nil {
+	if g.crossed(r) {
 		return errOrigin
 	}
+	untwice(w, r, v.Secure, consoleCookie)
 	switch r.Method + " " + r.URL.Path {
 	case "GET /", "HEAD /":
 		return g.account(p, w, r, v)

@@ -50,6 +50,14 @@ func cookie(r *http.Request, name string) (value string, twice bool) {
 	return value, false
 }
 
+// untwice takes a cookie away that came twice. What a page of another host has planted
+// beside it may stay, and is worth nothing; whoever signs in again has one.
+func untwice(w http.ResponseWriter, r *http.Request, secure bool, name cookieName) {
+	if _, twice := cookie(r, name.in(secure)); twice {
+		setCookie(w, secure, name, "", 0)
+	}
+}
+
 // setCookie gives a browser a cookie until it ends; a zero age takes it away.
 func setCookie(w http.ResponseWriter, secure bool, name cookieName, value string, age time.Duration) {
 	c := &http.Cookie{Name: name.in(secure), Value: value, Path: "/", Secure: secure, HttpOnly: true, SameSite: http.SameSiteLaxMode, MaxAge: int(age / time.Second)}

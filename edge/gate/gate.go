@@ -155,9 +155,13 @@ func (v Visit) origin(host string, r *http.Request) string {
 }
 
 // Session is who sent a request to a host, nil where nobody is signed in there as
-// the policy asks for it. Of a session that the gate knows already it costs no
-// allocation and no query.
+// the policy asks for it. What a page of another origin sends to change something, it
+// sends for itself and not for whoever looks at it. Of a session that the gate knows
+// already it costs no allocation and no query.
 func (g *Gate) Session(p *Policy, r *http.Request, v Visit) *identity.Session {
+	if g.foreign(r) {
+		return nil
+	}
 	return g.whole(p, r, v, appCookie)
 }
 
@@ -188,10 +192,14 @@ func (g *Gate) session(r *http.Request, v Visit, name cookieName) *identity.Sess
 // Refuse answers somebody who is not known and wants what needs a name: a page
 // leads to the sign-in, anything else is an error that says so.
 func (g *Gate) Refuse(p *Policy, w http.ResponseWriter, r *http.Request, v Visit) error {
+	if g.foreign(r) {
+		return errOrigin
+	}
 	if p == nil || p.Console == "" || !v.Secure && !g.config.Plain || !navigates(r) {
 		return errUnknown
 	}
 	w.Header().Set("Cache-Control", "no-store")
+	untwice(w, r, v.Secure, appCookie)
 	redirect(w, SignIn(r.URL.RequestURI()))
 	return nil
 }

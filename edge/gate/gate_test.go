@@ -160,6 +160,9 @@ func (b *browser) do(method, address string, form url.Values, header ...string) 
 	if form != nil {
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	}
+	if method != http.MethodGet {
+		r.Header.Set("Origin", r.URL.Scheme+"://"+r.URL.Host)
+	}
 	for i := 0; i < len(header); i += 2 {
 		r.Header.Set(header[i], header[i+1])
 	}
@@ -282,10 +285,6 @@ func TestCookiesStayAtHome(t *testing.T) {
 	}
 	if _, body := stranger.do("GET", "https://"+notesHost+"/", nil, "Cookie", notes); !strings.Contains(body, "ana@example.com") {
 		t.Error("and none at its own host")
-	}
-	twice := notes + "; " + notes
-	if resp, _ := stranger.do("GET", "https://"+notesHost+"/", nil, "Cookie", twice, "Accept", "application/json"); resp.StatusCode != 401 {
-		t.Errorf("two cookies of one name: %d", resp.StatusCode)
 	}
 }
 

@@ -27,7 +27,7 @@ func (g *Gate) Operator(p *Policy, r *http.Request, v Visit) (Operator, error) {
 	if given := r.Header["Authorization"]; len(given) > 0 {
 		return g.bearer(p, r, given, v)
 	}
-	if g.foreign(r) {
+	if g.reaches(r) || g.crossed(r) {
 		return Operator{}, errOrigin
 	}
 	if s := g.whole(p, r, v, consoleCookie); s != nil {
@@ -58,13 +58,4 @@ func (g *Gate) bearer(p *Policy, r *http.Request, given []string, v Visit) (Oper
 		return Operator{}, errToken
 	}
 	return Operator{Person: t.Person, Token: t}, nil
-}
-
-// foreign tells whether a page of another origin made a browser send a request. Apps
-// have hosts of the same site, to which a browser gives the console's cookie, so what
-// is only read is refused too.
-func (g *Gate) foreign(r *http.Request) bool {
-	asked := r.WithContext(r.Context())
-	asked.Method = http.MethodPost // which is not let through unseen
-	return g.origins.Check(asked) != nil
 }
