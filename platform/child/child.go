@@ -30,6 +30,7 @@ type Limits struct {
 	Wall  time.Duration // from Start
 	Files uint64        // open files; 0 is 32
 	Frame int           // bytes of the longest frame, both ways; 0 is 64 MiB
+	Nice  int           // how much later than others it comes to a processor, to 19; 0 is as this process
 
 	// Folder is the one folder whose files the child may read, absolute and
 	// without symbolic links on the way; empty for a child without files.
@@ -72,6 +73,11 @@ func Start(ctx context.Context, role string, l Limits) (*Process, error) {
 			return nil, ctx.Err()
 		}
 		return nil, fault.Wrap(fault.Unavailable, err, "start %q", role)
+	}
+	if l.Nice > 0 {
+		// Of its group, which it is alone in: of a process, Linux would take the one thread.
+		// Where it is not allowed the child is no later than others.
+		_ = syscall.Setpriority(syscall.PRIO_PGRP, p.PID(), l.Nice)
 	}
 	p.wait = sync.OnceValue(p.finish)
 	if l.Wall > 0 {

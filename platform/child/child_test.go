@@ -84,6 +84,32 @@ func TestEcho(t *testing.T) {
 	}
 }
 
+// A child that comes later than others does so with all of its threads.
+func TestNice(t *testing.T) {
+	l := usual()
+	l.Nice = 7
+	p := start(t, "echo", l)
+	if err := p.Conn().WriteFrame(nil); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.Conn().ReadFrame(); err != nil { // it runs, on what threads it needs
+		t.Fatal(err)
+	}
+	threads, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", p.PID()))
+	if err != nil || len(threads) == 0 {
+		t.Fatal(err)
+	}
+	for _, thread := range threads {
+		id, err := strconv.Atoi(thread.Name())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if priority, err := unix.Getpriority(unix.PRIO_PROCESS, id); err != nil || 20-priority != 7 { // as getpriority(2) of Linux counts
+			t.Errorf("thread %d is nice by %d: %v", id, 20-priority, err)
+		}
+	}
+}
+
 // Frames of several writers do not mix.
 func TestConcurrentWriters(t *testing.T) {
 	p := start(t, "echo", usual())

@@ -27,8 +27,9 @@ type App struct {
 	strikes  int
 	until    time.Time // of the quarantine
 	why      string
-	refuge   *worker // where it runs while it is suspected
-	env      []Env   // the last, and
+	refuge   *worker     // where it runs while it is suspected
+	pardon   *time.Timer // ends the suspicion
+	env      []Env       // the last, and
 	envBytes []byte
 	envs     uint64 // its number
 }

@@ -161,6 +161,6 @@ func (h *Host) Stats() Stats {
 
 // childLimits bound a child. It has no time limit of its own, as it lives as
 // long as the node; each turn in it has.
-func (h *Host) childLimits() child.Limits {
-	return child.Limits{Data: h.config.Data, Files: 16, Frame: mostCode + mostReply}
+func (h *Host) childLimits(nice int) child.Limits {
+	return child.Limits{Nice: nice, Data: h.config.Data, Files: 16, Frame: mostCode + mostReply}
 }

@@ -2,6 +2,7 @@ package script_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"runtime"
@@ -237,6 +238,35 @@ func TestSuspects(t *testing.T) {
 	}
 	fetch(t, suspect, get("http://app.test/"), w)
 	suspect.Close()
+	if h.Refuges() != 0 {
+		t.Errorf("%d refuges", h.Refuges())
+	}
+}
+
+// Code that was ended as it computed without end runs apart for a while, where it
+// holds nobody up; what it may otherwise do it does as before.
+func TestWhoComputesWithoutEndRunsApart(t *testing.T) {
+	h := host(t, script.Config{})
+	a := open(t, h, handler(`if (request.url.endsWith("/bomb")) for (;;); return new Response("well")`), script.Bounds{CPU: 50 * time.Millisecond})
+	bystander := open(t, h, hello, script.Bounds{})
+	shared := h.PID()
+	for range 2 {
+		_, err := a.Fetch(t.Context(), get("http://app.test/bomb"), &world{})
+		if f, is := errors.AsType[*fault.Error](err); !is || f.Subject != "limit_cpu" {
+			t.Fatal(err)
+		}
+		if h.Refuges() != 1 {
+			t.Errorf("%d refuges", h.Refuges())
+		}
+		if _, body := fetch(t, a, get("http://app.test/"), &world{}); body != "well" {
+			t.Error(body)
+		}
+	}
+	fetch(t, bystander, get("http://app.test/"), &world{})
+	if h.PID() != shared || h.Refuges() != 1 {
+		t.Errorf("%d refuges, and the shared child is another: %v", h.Refuges(), h.PID() != shared)
+	}
+	a.Close()
 	if h.Refuges() != 0 {
 		t.Errorf("%d refuges", h.Refuges())
 	}

@@ -164,6 +164,7 @@ func (inv *invocation) done(m message) error {
 	if err := json.Unmarshal(m.head, &f); err != nil {
 		return err
 	}
+	inv.app.offended(inv.life.worker, f.Limit)
 	inv.finish(f.err(inv.app.bounds, inv.app.traces))
 	return nil
 }

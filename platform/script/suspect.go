@@ -7,11 +7,14 @@ import (
 
 // A child that crashed does not say whose work it was. Those who had work in it
 // get a child of their own for a while: who crashes that one is known, and the
-// others are out of his reach.
+// others are out of his reach. So does code that was ended as it computed, or took
+// memory, without end: within one process it would hold others up, whatever its
+// priority, as they share locks. The child of a suspect comes after everybody else's.
 
 const (
-	suspicion  = time.Minute
-	mostRefuge = 4 // children of suspects at a time
+	suspicion  = time.Minute // since the last offence
+	mostRefuge = 4           // children of suspects at a time
+	laterNice  = 10          // of setpriority(2): a ninth of a processor that somebody else wants
 )
 
 // suspect is told that a child crashed while it had work of a.
@@ -20,6 +23,27 @@ func (a *App) suspect(w *worker) {
 		a.strike("its child crashed")
 		return
 	}
+	a.seekRefuge()
+}
+
+// offended is told that a's code was ended at a limit.
+func (a *App) offended(w *worker, limit string) {
+	if limit != limitCPU && limit != limitMemory {
+		return
+	}
+	if w == a.host.shared {
+		a.seekRefuge()
+		return
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.refuge == w {
+		a.pardon.Reset(suspicion)
+	}
+}
+
+// seekRefuge gives a a child of its own, if there is one to give.
+func (a *App) seekRefuge() {
 	if a.host.refuges.Add(1) > mostRefuge {
 		a.host.refuges.Add(-1)
 		return
@@ -31,13 +55,14 @@ func (a *App) suspect(w *worker) {
 		return
 	}
 	own := newWorker(a.host, a.program.Name)
+	own.nice = laterNice
 	a.refuge = own
 	go func() {
 		if a.host.employ(context.Background(), own) != nil {
 			a.leaveRefuge(own)
 		}
 	}()
-	time.AfterFunc(suspicion, func() { a.leaveRefuge(own) })
+	a.pardon = time.AfterFunc(suspicion, func() { a.leaveRefuge(own) })
 }
 
 // leaveRefuge ends the suspicion that began with own, or any.
@@ -47,6 +72,7 @@ func (a *App) leaveRefuge(own *worker) {
 	if a.refuge != nil && (own == nil || a.refuge == own) {
 		a.refuge.dismiss(2 * a.bounds.Wall)
 		a.refuge = nil
+		a.pardon.Stop()
 		a.host.refuges.Add(-1)
 	}
 }

@@ -15,6 +15,7 @@ import (
 type worker struct {
 	host *Host
 	name string
+	nice int           // of the child; 0 is as the node
 	quit chan struct{} // closed to let it go
 
 	mu       sync.Mutex // guards the rest
@@ -127,7 +128,7 @@ func (w *worker) start(ctx context.Context) (running, error) {
 		kill := func() { stop(); ours.Close() }
 		return running{ours, kill, func() error { kill(); return <-done }, 0}, nil
 	}
-	p, err := child.Start(ctx, w.host.config.Role, w.host.childLimits())
+	p, err := child.Start(ctx, w.host.config.Role, w.host.childLimits(w.nice))
 	if err != nil {
 		return running{}, err
 	}
