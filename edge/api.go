@@ -21,6 +21,8 @@ type Operator struct {
 	gate.Operator
 	View   *access.View // what they may do, by what is served
 	Client netip.Addr
+	// Again finds out once more who asks, by what is known and served by then.
+	Again func() (Operator, error)
 }
 
 type operatorKey struct{}
@@ -46,22 +48,30 @@ func OperatorFrom(ctx context.Context) (Operator, error) {
 // command may take as long as it likes, so it does not keep what was in service when
 // it came.
 func (s *Server) api(x *exchange, r *http.Request) error {
-	known, a := x.snap.people, asking{who: Operator{Client: x.client}}
-	a.who.Operator, a.err = s.config.Gate.Operator(known.policy, r, x.visit(r))
-	switch {
-	case a.err != nil:
+	visit, a := x.visit(r), asking{}
+	if a.who, a.err = s.operator(x.snap.people, r, visit); a.err != nil {
 		s.counts.refused[layerAPI].Add(1)
-	case a.who.Program != nil:
-		a.who.View = known.rules.View(access.Who{Workload: a.who.Program.Name, Roles: a.who.Program.Roles})
-	default:
-		a.who.View = known.viewBy(a.who.Person, a.who.Token, s.config.Roles)
 	}
+	a.who.Client = x.client
+	a.who.Again = func() (Operator, error) { return s.operator(s.current.Load().people, r, visit) }
 	x.detach()
 	ctx, cancel := s.untilEnd(context.WithValue(r.Context(), operatorKey{}, a))
 	defer cancel()
 	x.Header().Set("Cross-Origin-Resource-Policy", "same-origin")
 	s.config.API.ServeHTTP(x, r.WithContext(ctx))
 	return nil
+}
+
+// operator finds out who asks, and what they may do.
+func (s *Server) operator(known *people, r *http.Request, v gate.Visit) (who Operator, err error) {
+	switch who.Operator, err = s.config.Gate.Operator(known.policy, r, v); {
+	case err != nil:
+	case who.Program != nil:
+		who.View = known.rules.View(access.Who{Workload: who.Program.Name, Roles: who.Program.Roles})
+	default:
+		who.View = known.viewBy(who.Person, who.Token, s.config.Roles)
+	}
+	return who, err
 }
 
 // detach lets the snapshot of a request go before its answer is done. What the rest

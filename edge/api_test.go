@@ -154,6 +154,28 @@ func TestAnOperatorMayWhatIsServed(t *testing.T) {
 	}
 }
 
+// TestWhoAsksIsFoundOutAgain: what was true when a command came may not be so any more.
+func TestWhoAsksIsFoundOutAgain(t *testing.T) {
+	d := newDesk(t)
+	_, got := d.ask("GET", consoleAt+"/v1/events", nil, "Authorization", "Bearer "+d.token)
+	who := got[0].who
+	may := func() bool {
+		again, err := who.Again()
+		return err == nil && again.View.Can("deploy", access.Node, time.Now())
+	}
+	if !may() {
+		t.Error("nothing has changed")
+	}
+	d.publish("r2", d.objects("observe")...)
+	if may() {
+		t.Error("the role gives it no more")
+	}
+	d.publish("r3", d.objects("deploy")...)
+	if err := d.people.Disable(t.Context(), d.ana); err != nil || may() {
+		t.Errorf("she is disabled: %v", err)
+	}
+}
+
 // TestHalfASessionAsksNothing of the API where a role wants a second factor.
 func TestHalfASessionAsksNothing(t *testing.T) {
 	d := newDesk(t, object(spec.KindLogin, "login", spec.Login{SecondFactor: []string{"role:hand"}}))

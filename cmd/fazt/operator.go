@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"net/http"
 	"slices"
 	"time"
@@ -12,7 +13,55 @@ import (
 )
 
 // serveAPI answers commands at the console's host.
-func (n *node) serveAPI(w http.ResponseWriter, r *http.Request) { n.api.ServeHTTP(w, r) }
+func (n *node) serveAPI(w http.ResponseWriter, r *http.Request) {
+	if who, err := edge.OperatorFrom(r.Context()); err == nil {
+		ctx, end := whileAllowed(r.Context(), who, n.ground.Clock.Now)
+		defer end(nil)
+		r = r.WithContext(ctx)
+	}
+	n.api.ServeHTTP(w, r)
+}
+
+// lookAgain is how long a command goes on at most of somebody who may not any more.
+const lookAgain = 5 * time.Second
+
+// whileAllowed is a context that ends when whoever asks is known no more, or has lost a
+// permission: who follows something would go on for days.
+func whileAllowed(ctx context.Context, who edge.Operator, now func() time.Time) (context.Context, context.CancelCauseFunc) {
+	ctx, end := context.WithCancelCause(ctx)
+	had := permitted(who, now())
+	go func() {
+		tick := time.NewTicker(lookAgain)
+		defer tick.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+			}
+			again, err := who.Again()
+			for _, p := range had {
+				if err == nil && !may(again, p, now()) {
+					err = lacking(again, p)
+				}
+			}
+			if err != nil {
+				end(err)
+			}
+		}
+	}()
+	return ctx, end
+}
+
+// permitted is what somebody may do on the node.
+func permitted(who edge.Operator, now time.Time) (list []op.Permission) {
+	for _, p := range op.Permissions() {
+		if may(who, p, now) {
+			list = append(list, p)
+		}
+	}
+	return list
+}
 
 // operatorAccess names who asks at the console's host, and lets them do what the
 // roles of the configuration that is served give them on the node. Who is given
@@ -23,7 +72,7 @@ func (n *node) operatorAccess(r *http.Request) (op.Caller, error) {
 		return op.Caller{}, err
 	}
 	now := n.ground.Clock.Now()
-	if !slices.ContainsFunc(op.Permissions(), func(p op.Permission) bool { return may(who, p, now) }) {
+	if len(permitted(who, now)) == 0 {
 		return op.Caller{}, fault.New(fault.Forbidden, "you may do nothing on this node").WithHint("%s", howGranted(op.Observe))
 	}
 	return op.Caller{Actor: actorOf(who), May: func(p op.Permission) error {

@@ -305,6 +305,9 @@ func (h *Handler) stream(w http.ResponseWriter, r *http.Request, o *operation, i
 		return
 	}
 	_, err := h.run(r.Context(), o, in, s.emit)
+	if why := context.Cause(r.Context()); err == nil && why != nil && !errors.Is(why, context.Canceled) {
+		err = why // somebody ended it, and is to be heard
+	}
 	h.audit(r.Context(), ActorFrom(r.Context()), o, in, nil, err)
 	if err != nil {
 		f := h.failure(r.Context(), o, err)
