@@ -32,12 +32,36 @@ const (
 // one takes its place: a node that follows a repository is whole again after
 // its first pass, and any node can be told what to serve.
 func (p *Platform) openRecord(ctx context.Context) error {
+	if err := p.missRecord(); err != nil {
+		return err
+	}
 	err := p.readRecord(ctx)
 	if !sqlite.Damaged(err) {
 		return err
 	}
 	return p.Replace(ctx, err)
 }
+
+// missRecord takes a record that is gone, beside data of apps, for one that was set
+// aside: nobody knows any more whose the data is, so all of it stays.
+func (p *Platform) missRecord() error {
+	if _, err := os.Stat(filepath.Join(p.Dir, recordName)); !errors.Is(err, fs.ErrNotExist) || len(p.Aside()) > 0 {
+		return nil
+	}
+	ids, err := p.Apps.List()
+	if len(ids) == 0 || err != nil {
+		return err
+	}
+	name := p.asideName(time.Now())
+	if err := os.WriteFile(name, nil, 0o600); err != nil {
+		return fault.Wrap(fault.Unavailable, err, "note that %q is gone", recordName)
+	}
+	p.log.Error("the node's record is gone, and what apps keep is there: an empty one takes its place",
+		"component", "platform", "file", name, "lost", lostWithRecord)
+	return syncFolder(p.Dir)
+}
+
+const lostWithRecord = "history, holds, trash and people"
 
 // Replace sets the record aside, as reading it has shown that it is damaged, and
 // opens an empty one. What the parts of the record were is not to be used any
@@ -52,7 +76,7 @@ func (p *Platform) Replace(ctx context.Context, why error) error {
 		return errors.Join(why, err)
 	}
 	p.log.Error("the node's record is damaged: it was set aside, and an empty one takes its place",
-		"component", "platform", "file", name, "lost", "history, holds and trash", "error", why)
+		"component", "platform", "file", name, "lost", lostWithRecord, "error", why)
 	return p.readRecord(ctx)
 }
 
@@ -86,12 +110,7 @@ func (p *Platform) readRecord(ctx context.Context) (err error) {
 // setAside renames the record and what SQLite keeps beside it, the log first:
 // beside a new file it would be deleted.
 func (p *Platform) setAside(now time.Time) (name string, err error) {
-	for at := now.UTC(); ; at = at.Add(time.Second) {
-		name = filepath.Join(p.Dir, asideName+at.Format("20060102T150405Z"))
-		if taken, err := filepath.Glob(name + "*"); err == nil && len(taken) == 0 {
-			break
-		}
-	}
+	name = p.asideName(now)
 	for _, suffix := range []string{"-wal", "-shm", ""} {
 		err := os.Rename(filepath.Join(p.Dir, recordName+suffix), name+suffix)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -100,6 +119,16 @@ func (p *Platform) setAside(now time.Time) (name string, err error) {
 		failpoint.Reached("platform.aside")
 	}
 	return name, syncFolder(p.Dir)
+}
+
+// asideName is a name that nothing has yet.
+func (p *Platform) asideName(now time.Time) string {
+	for at := now.UTC(); ; at = at.Add(time.Second) {
+		name := filepath.Join(p.Dir, asideName+at.Format("20060102T150405Z"))
+		if taken, err := filepath.Glob(name + "*"); err == nil && len(taken) == 0 {
+			return name
+		}
+	}
 }
 
 // Aside lists the damaged records that were set aside and that nobody has taken

@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"io/fs"
 	"strconv"
@@ -15,7 +16,7 @@ import (
 // long as there is a record of it: it goes along to a new address, waits in the
 // trash, is there again when damage is mended, and is not taken back by a rollback; only a restore gives it another. A
 // name alone would not do, as it may belong to another app tomorrow; with the
-// generation it is given once.
+// generation it is given once. Where the record was lost, the name is all there is.
 func (l *Loop) housed(p *pass, objects []spec.Object) []spec.Object {
 	was, lost, parked := byAddr(p.actual), byAddr(l.lost), byAddr(l.memory.Load().parked)
 	from := map[spec.Addr]spec.Addr{}
@@ -47,7 +48,7 @@ func (l *Loop) housed(p *pass, objects []spec.Object) []spec.Object {
 			o.Data = ""
 		}
 		if o.Data == "" && (o.HoldsData || scheduled(*o)) {
-			o.Data = o.Name + "-" + strconv.FormatUint(l.last.Generation+1, 10)
+			o.Data = cmp.Or(l.left[o.Name], o.Name+"-"+strconv.FormatUint(l.last.Generation+1, 10))
 		}
 	}
 	return objects

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"sync/atomic"
@@ -70,6 +71,7 @@ type Loop struct {
 
 	// Only Run's goroutine touches what follows.
 	last     State
+	left     map[string]string      // of last, as far as no app took it up
 	lost     []spec.Object          // of last, as far as still nobody brought it back
 	loaded   *loaded                // the followed revision
 	quiet    *quiet                 // the last plan, where nothing was to be done
@@ -108,7 +110,7 @@ func New(c Config) *Loop {
 	l := &Loop{
 		config: c, log: c.Log.With("component", "reconcile"), last: c.Last,
 		pokes: make(chan cause, 1), syncs: make(chan *syncCall), calls: make(chan *call),
-		done: make(chan struct{}), lost: slices.Clone(c.Last.Lost), reported: map[spec.Addr]string{},
+		done: make(chan struct{}), lost: slices.Clone(c.Last.Lost), left: maps.Clone(c.Last.Left), reported: map[spec.Addr]string{},
 	}
 	first := &Status{
 		Phase: Idle, Since: time.Now(), Applied: c.Last.Applied, Published: c.Last.Published, Generation: c.Last.Generation,

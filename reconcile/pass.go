@@ -282,6 +282,9 @@ func (l *Loop) commit(ctx context.Context, p *pass) error {
 	}
 	l.last = State{Generation: c.Generation, Published: c.Revision, Applied: applied}
 	l.remember(l.memory.Load().with(c.Entry.Holds, c.Entry.Freed).withParked(p.parked(c.Park), slices.Concat(c.Unpark, c.Entry.Purged)))
+	for _, o := range c.Put {
+		delete(l.left, o.Name)
+	}
 	l.lost = slices.DeleteFunc(l.lost, func(o spec.Object) bool { return c.settles(o.Addr) })
 	l.noted = noteKey(c.Entry, problem)
 	return nil

@@ -12,11 +12,11 @@ func (o statusOut) writeDamage(w *op.Screen) {
 		back = "apply it again: fazt apply DIR"
 	}
 	for _, file := range o.Aside {
-		w.Printf("\n! the node's record was damaged and set aside: history, holds and trash are lost\n  file: %s\n", file)
+		w.Printf("\n! the node's record was damaged or gone: history, holds, trash and people are lost\n  file: %s\n", file)
 		if o.Source == "" {
 			w.Printf("  hint: apply the sites again: fazt apply DIR; move that file elsewhere or delete it, and this line goes\n")
 		} else {
-			w.Printf("  hint: the repository brings the sites back; move that file elsewhere or delete it, and this line goes\n")
+			w.Printf("  hint: the repository brings the sites back, with their data; move that file elsewhere or delete it, and this line goes\n")
 		}
 	}
 	for _, addr := range o.Lost {

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/fazt-sh/fazt/edge"
@@ -240,6 +241,9 @@ func (n *node) boot(ctx context.Context) (reconcile.State, error) {
 	last, err := ledger{n.ground}.state(ctx, gen, func(l lostRow) {
 		n.cfg.log.Warn("an app in the trash cannot be put back", "app", l.addr, "error", l.err)
 	})
+	if err == nil && gen.Number == 0 {
+		last.Left, err = n.left()
+	}
 	if err != nil || gen.Number == 0 {
 		return last, err
 	}
@@ -267,6 +271,28 @@ func (n *node) boot(ctx context.Context) (reconcile.State, error) {
 	}
 	staged.Publish(last.Generation)
 	return last, nil
+}
+
+// left is the data on the disk of a node without a record, by the names of its apps.
+// Of several of one name nobody knows which was in service, so that is asked for.
+func (n *node) left() (map[string]string, error) {
+	ids, err := n.ground.Apps.List()
+	all := map[string][]string{}
+	for _, id := range ids {
+		name := id[:max(strings.LastIndexByte(id, '-'), 0)]
+		all[name] = append(all[name], id)
+	}
+	left := map[string]string{}
+	for name, ids := range all {
+		if len(ids) == 1 {
+			left[name] = ids[0]
+			continue
+		}
+		left[name] = freshData(name)
+		n.cfg.log.Warn("an app has data in several folders, and the record that knew which it had is lost: it begins with none",
+			"app", name, "data", ids, "hint", "fazt restore "+ids[0]+" --app "+name+" --confirm "+name)
+	}
+	return left, err
 }
 
 // expect tells the pool what data there must be, and lists what there is.
