@@ -505,10 +505,19 @@ func TestPagesOfThePlatform(t *testing.T) {
 	}
 }
 
-// TestProviderFails shows a page that says so, and signs nobody in.
+// TestProviderFails shows a page that says so, and signs nobody in. Who is signed in
+// already does not notice.
 func TestProviderFails(t *testing.T) {
 	w := newWorld(t)
+	before := w.browser()
+	before.signIn("https://" + notesHost + "/")
 	w.fail = errors.New("tls: secret detail")
+	if _, body := before.get("https://" + notesHost + "/"); body != "hello ana@example.com" {
+		t.Errorf("who was signed in: %s", body)
+	}
+	if at, body := before.signIn("https://" + booksHost + "/"); body != "hello ana@example.com" {
+		t.Errorf("who goes on to the next app is at %s: %s", at, body)
+	}
 	b := w.browser()
 	b.signIn("https://" + notesHost + "/")
 	resp, page := b.get(b.steps("https://" + notesHost + "/"))

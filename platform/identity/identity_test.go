@@ -22,6 +22,7 @@ type place struct {
 	db         *sqlite.DB
 	now        time.Time
 	statements atomic.Int64
+	asked      atomic.Value // the newest of them, a string
 }
 
 func open(t testing.TB) *place {
@@ -32,6 +33,7 @@ func open(t testing.TB) *place {
 		Trace: func(query string) {
 			if query != "BEGIN" && query != "ROLLBACK" { // of a view
 				p.statements.Add(1)
+				p.asked.Store(query)
 			}
 		},
 	})

@@ -1,6 +1,9 @@
 package identity_test
 
 import (
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
 	"regexp"
 	"strings"
 	"testing"
@@ -8,6 +11,7 @@ import (
 
 	"github.com/fazt-sh/fazt/platform/fault"
 	"github.com/fazt-sh/fazt/platform/identity"
+	"github.com/fazt-sh/fazt/platform/sqlite"
 )
 
 func (p *place) token(person string) (string, identity.Token) {
@@ -46,6 +50,47 @@ func TestTokenCosts(t *testing.T) {
 	if n != 0 {
 		t.Errorf("%d statements", n)
 	}
+}
+
+// What has the form of a token and is none, which anybody can make, costs one look by an
+// index and no write, however many come.
+func TestMadeUpTokens(t *testing.T) {
+	p := open(t)
+	known, _ := p.token(p.person("ana").ID)
+	writes := p.db.Stats().Writes
+	n := p.count(func() {
+		for range 1000 {
+			var raw [36]byte
+			rand.Read(raw[:32])
+			sum := sha256.Sum256(raw[:32])
+			copy(raw[32:], sum[:])
+			text := "fzt_" + base64.RawURLEncoding.EncodeToString(raw[:])
+			if len(text) != len(known) || p.works(text) {
+				t.Fatalf("%q", text)
+			}
+		}
+	})
+	if n != 1000 || p.db.Stats().Writes != writes {
+		t.Errorf("%d statements, %d writes", n, p.db.Stats().Writes-writes)
+	}
+	must(t, p.db.Read(t.Context(), func(tx *sqlite.Tx) error {
+		rows, err := tx.Query("EXPLAIN QUERY PLAN "+p.asked.Load().(string), make([]byte, 32))
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var id, parent, unused int
+			var step string
+			if err := rows.Scan(&id, &parent, &unused, &step); err != nil {
+				return err
+			}
+			if !strings.HasPrefix(step, "SEARCH ") {
+				t.Errorf("it looks at more than one row: %s", step)
+			}
+		}
+		return rows.Err()
+	}))
 }
 
 func TestTokenLife(t *testing.T) {

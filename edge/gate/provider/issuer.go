@@ -22,8 +22,16 @@ type issuer struct {
 	config Config
 	web    *http.Client
 
-	mu    sync.Mutex
-	known *oidc.Provider // guarded by mu
+	mu      sync.Mutex
+	known   *oidc.Provider // guarded by mu
+	pending *question      // guarded by mu: nil while nobody asks
+}
+
+// question is one that is asked for all who wait for the answer.
+type question struct {
+	done  chan struct{} // closed when the rest is there
+	known *oidc.Provider
+	err   error
 }
 
 const (
@@ -52,24 +60,41 @@ func (p *issuer) everybody() bool {
 		(p.config.Tenant == "" || slices.Contains([]string{"common", "organizations", "consumers"}, p.config.Tenant))
 }
 
-// find asks the issuer about itself, once.
+// find asks the issuer about itself, once for all who wait. Who gives up keeps nobody
+// from the answer, and who comes later does not wait for those before.
 func (p *issuer) find(ctx context.Context) (*oidc.Provider, error) {
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.known != nil {
-		return p.known, nil
+	known, q := p.known, p.pending
+	if known == nil && q == nil {
+		q = &question{done: make(chan struct{})}
+		p.pending = q
+		go p.ask(context.WithoutCancel(ctx), q)
 	}
-	// The context of the first visitor must not end what is kept for all.
-	ctx = oidc.ClientContext(context.WithoutCancel(ctx), p.web)
+	p.mu.Unlock()
+	if known != nil {
+		return known, nil
+	}
+	select {
+	case <-q.done:
+		return q.known, q.err
+	case <-ctx.Done():
+		return nil, fault.Wrap(fault.Unavailable, ctx.Err(), "the issuer %s", p.address())
+	}
+}
+
+func (p *issuer) ask(ctx context.Context, q *question) {
+	ctx = oidc.ClientContext(ctx, p.web)
 	if p.config.Name == "microsoft" && p.config.Issuer == "" {
 		ctx = oidc.InsecureIssuerURLContext(ctx, p.address()) // it names a tenant in place of what was asked; claims are judged below
 	}
-	known, err := oidc.NewProvider(ctx, p.address())
-	if err != nil {
-		return nil, fault.Wrap(fault.Unavailable, err, "the issuer %s", p.address())
+	q.known, q.err = oidc.NewProvider(ctx, p.address())
+	if q.err != nil {
+		q.known, q.err = nil, fault.Wrap(fault.Unavailable, q.err, "the issuer %s", p.address())
 	}
-	p.known = known
-	return known, nil
+	p.mu.Lock()
+	p.known, p.pending = q.known, nil
+	p.mu.Unlock()
+	close(q.done)
 }
 
 func (p *issuer) oauth(known *oidc.Provider, a Attempt) oauth2.Config {

@@ -44,8 +44,8 @@ type Config struct {
 	Secret   func() string // nil: the provider keeps none
 	Tenant   string        // microsoft alone; empty: any
 	Scopes   []string      // besides openid, email and profile
-	// Transport is for tests; nil dials. What is asked never follows redirects, takes
-	// at most 5 seconds and reads at most 1 MiB.
+	// Transport is for tests; nil dials. What is asked never follows redirects and reads
+	// at most 1 MiB; who is asked for waits 5 seconds at most.
 	Transport http.RoundTripper
 }
 
@@ -53,9 +53,27 @@ type Config struct {
 func New(c Config) Client {
 	web := &http.Client{Transport: bounded{c.Transport}, Timeout: askTime, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	if c.Name == "github" && c.Issuer == "" {
-		return &github{config: c, web: web, home: "https://github.com", api: "https://api.github.com"}
+		return hasty{&github{config: c, web: web, home: "https://github.com", api: "https://api.github.com"}}
 	}
-	return &issuer{config: c, web: web}
+	return hasty{&issuer{config: c, web: web}}
+}
+
+// hasty gives all that one visitor waits for the time of one request: an answer may
+// take several.
+type hasty struct{ Client }
+
+// Address implements Client.
+func (h hasty) Address(ctx context.Context, a Attempt) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, askTime)
+	defer cancel()
+	return h.Client.Address(ctx, a)
+}
+
+// Claim implements Client.
+func (h hasty) Claim(ctx context.Context, a Attempt, code string) (identity.Claim, error) {
+	ctx, cancel := context.WithTimeout(ctx, askTime)
+	defer cancel()
+	return h.Client.Claim(ctx, a, code)
 }
 
 const (

@@ -10,12 +10,15 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
@@ -254,6 +257,63 @@ func TestDown(t *testing.T) {
 		_, err := i.client().Claim(t.Context(), attempt, "good")
 		if err == nil || strings.Contains(err.Error(), "s3cret") || strings.Contains(err.Error(), attempt.Verifier) {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// silent is a provider that takes requests and does not answer those of one path, or
+// begins an answer and does not go on.
+type silent struct {
+	at    string
+	begun bool
+}
+
+// RoundTrip implements http.RoundTripper.
+func (s silent) RoundTrip(r *http.Request) (*http.Response, error) {
+	answer := &http.Response{StatusCode: 200, Header: http.Header{"Content-Type": {"application/json"}}, Request: r}
+	switch {
+	case r.URL.Path != s.at:
+		answer.Body = io.NopCloser(strings.NewReader(`{"issuer":"https://id.test","authorization_endpoint":"https://id.test/a","token_endpoint":"https://id.test/token","jwks_uri":"https://id.test/keys"}`))
+		return answer, nil
+	case s.begun:
+		answer.Body = endless{r.Context()}
+		return answer, nil
+	}
+	<-r.Context().Done()
+	return nil, r.Context().Err()
+}
+
+// endless is a body that does not come.
+type endless struct{ ctx context.Context }
+
+// Read implements io.Reader.
+func (e endless) Read([]byte) (int, error) {
+	<-e.ctx.Done()
+	return 0, e.ctx.Err()
+}
+
+// Close implements io.Closer.
+func (endless) Close() error { return nil }
+
+// TestSilent: a provider that hangs keeps nobody waiting for longer than five seconds,
+// however many come.
+func TestSilent(t *testing.T) {
+	for _, at := range []string{"/.well-known/openid-configuration", "/token"} {
+		for _, begun := range []bool{false, true} {
+			synctest.Test(t, func(t *testing.T) {
+				c := provider.New(provider.Config{Name: "company", Issuer: "https://id.test", ClientID: "client", Transport: silent{at, begun}})
+				var all sync.WaitGroup
+				for range 20 {
+					all.Go(func() {
+						began := time.Now()
+						_, err := c.Claim(t.Context(), attempt, "good")
+						if took := time.Since(began); fault.KindOf(err) != fault.Unavailable || took == 0 || took > 5*time.Second {
+							t.Errorf("%s, begun %v: after %s: %v", at, begun, took, err)
+						}
+					})
+				}
+				all.Wait()
+			})
 		}
 	}
 }

@@ -88,6 +88,8 @@ func (i *Issuer) Claims(ctx context.Context, token, audience string) (map[string
 	case said.Ends <= float64(now.Unix()):
 		return nil, errUnsound("it has ended")
 	}
+	ctx, cancel := context.WithTimeout(ctx, askTime)
+	defer cancel()
 	known, err := i.asked.find(ctx)
 	if err != nil {
 		return nil, err
