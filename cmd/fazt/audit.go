@@ -35,7 +35,7 @@ func (d actDetail) words(target string) string {
 	if d.Token != "" {
 		target += " (by " + d.Token + ")"
 	}
-	return strings.TrimSpace(target)
+	return strings.TrimSpace(strings.TrimPrefix(target, ": ")) // of what was refused unread there is no target
 }
 
 // mostNote is how much of a query the journal keeps.

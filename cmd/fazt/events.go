@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"slices"
@@ -16,7 +17,7 @@ type eventsIn struct {
 	Follow bool   `help:"go on with what happens from now on" json:"follow"`
 	Since  string `placeholder:"1h" help:"from this long ago, or from this time on (2026-11-22T10:00:00Z)" json:"since"`
 	Type   string `placeholder:"ACTION" help:"only what was done so: sync, apply, rollback, pause, read" json:"type"`
-	Actor  string `placeholder:"WHO" help:"only what they did: local:1000, token:ci, loop" json:"actor"`
+	Actor  string `placeholder:"WHO" help:"only what they did: ana@example.com, local:1000, token:ID, loop" json:"actor"`
 	Limit  int    `default:"50" help:"how many of the past, the newest ones" json:"limit"`
 }
 
@@ -25,6 +26,7 @@ type eventView struct {
 	Seq     uint64          `json:"seq"`
 	Time    time.Time       `json:"time"`
 	Actor   string          `json:"actor"`
+	Who     string          `json:"who,omitempty"` // the address of a person, or of whom a token acts as
 	Action  string          `json:"action"`
 	Target  string          `json:"target,omitempty"`
 	Outcome string          `json:"outcome"`
@@ -33,7 +35,7 @@ type eventView struct {
 
 // WriteText is one line: when, who, what, how it ended.
 func (e eventView) WriteText(w *op.Screen) error {
-	w.Printf("%s  %-12s %-9s %-10s %s\n", e.Time.Format("2006-01-02 15:04:05"), oneLine(e.Actor), oneLine(e.Action), oneLine(e.Outcome), oneLine(e.summary()))
+	w.Printf("%s  %-12s %-9s %-10s %s\n", e.Time.Format("2006-01-02 15:04:05"), oneLine(cmp.Or(e.Who, e.Actor)), oneLine(e.Action), oneLine(e.Outcome), oneLine(e.summary()))
 	return nil
 }
 
@@ -85,6 +87,10 @@ func (n *node) events(ctx context.Context, in eventsIn, emit func(eventView) err
 	if err != nil {
 		return err
 	}
+	if in.Actor, err = n.actorCalled(ctx, in.Actor); err != nil {
+		return err
+	}
+	tell := n.named(ctx, emit)
 	f := journal.Filter{Limit: max(in.Limit, 1), Since: since, Action: in.Type, Actor: in.Actor}
 	changed := n.ground.Journal.Changed()
 	head, err := n.ground.Journal.Head(ctx)
@@ -99,7 +105,7 @@ func (n *node) events(ctx context.Context, in eventsIn, emit func(eventView) err
 	slices.Reverse(list)
 	for after := head.Seq; ; {
 		for _, e := range list {
-			if err := emit(viewOfEvent(e)); err != nil {
+			if err := tell(e); err != nil {
 				return nil // nobody listens any more
 			}
 			after = max(after, e.Seq)
@@ -126,6 +132,44 @@ func (n *node) events(ctx context.Context, in eventsIn, emit func(eventView) err
 
 func viewOfEvent(e journal.Entry) eventView {
 	return eventView{Seq: e.Seq, Time: e.Time, Actor: e.Actor, Action: e.Action, Target: e.Target, Outcome: e.Outcome, Detail: e.Detail}
+}
+
+// named emits entries with the addresses of people.
+func (n *node) named(ctx context.Context, emit func(eventView) error) func(journal.Entry) error {
+	names := map[string]string{}
+	return func(e journal.Entry) error {
+		v := viewOfEvent(e)
+		if _, looked := names[e.Actor]; !looked {
+			names[e.Actor] = n.addressOf(ctx, e.Actor)
+		}
+		v.Who = names[e.Actor]
+		return emit(v)
+	}
+}
+
+// addressOf is the address of a person, or of whom a token acts as, as far as that is
+// still known.
+func (n *node) addressOf(ctx context.Context, actor string) string {
+	switch kind, id, _ := strings.Cut(actor, ":"); kind {
+	case "person":
+		if p, err := n.ground.People.Person(ctx, id); err == nil {
+			return p.Email
+		}
+	case "token":
+		if t, err := n.ground.People.TokenByID(ctx, id); err == nil && t.Person != nil {
+			return t.Person.Email
+		}
+	}
+	return ""
+}
+
+// actorCalled is the actor that somebody names by an address.
+func (n *node) actorCalled(ctx context.Context, name string) (string, error) {
+	if !strings.Contains(name, "@") {
+		return name, nil
+	}
+	p, err := n.ground.People.Person(ctx, name)
+	return "person:" + p.ID, err
 }
 
 // sinceWhen reads a time span that ends now, or a time.

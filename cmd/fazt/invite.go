@@ -104,7 +104,7 @@ func (n *node) invite(ctx context.Context, in inviteIn) (out inviteOut, err erro
 	case in.Uses < 1 || in.Uses > mostInvited:
 		return out, fault.New(fault.Invalid, "--uses is 1 to %d, not %d", mostInvited, in.Uses)
 	case in.Expires <= 0 || in.Expires > longestInvite:
-		return out, fault.New(fault.Invalid, "an invitation is good for 90 days at most")
+		return out, fault.New(fault.Invalid, "an invitation is good for some time, and for 90 days at most").WithHint("take one such as --expires 7d")
 	}
 	by, err := n.inviter(ctx)
 	if err != nil {

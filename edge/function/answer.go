@@ -140,9 +140,17 @@ func refused(name, value string) string {
 		return "a cookie of this name is the platform's"
 	case name == "Set-Cookie" && hasDomain(value):
 		return "a cookie with a domain would reach other apps"
+	case name == "Clear-Site-Data" && clearsCookies(value):
+		return "it would sign visitors out of the other apps too"
 	default:
 		return ""
 	}
+}
+
+// clearsCookies tells whether Clear-Site-Data is about cookies: browsers then clear those
+// of all hosts of the domain.
+func clearsCookies(value string) bool {
+	return strings.Contains(strings.ToLower(value), `"cookies"`) || strings.Contains(value, `"*"`)
 }
 
 // hasDomain tells whether a cookie has the attribute Domain, also an empty one:

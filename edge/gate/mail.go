@@ -2,10 +2,10 @@ package gate
 
 import (
 	"fmt"
+	"math"
 	"net/http"
 	"net/netip"
 	"net/url"
-	"time"
 
 	"github.com/fazt-sh/fazt/platform/fault"
 	"github.com/fazt-sh/fazt/platform/identity"
@@ -59,7 +59,7 @@ func letter(p *Policy, v Visit, made identity.Mailed, link string) (subject, tex
 func (g *Gate) attempt(r *http.Request, account string, v Visit) error {
 	wait, err := g.config.People.Attempt(r.Context(), account, prefixOf(v.address()))
 	if fault.KindOf(err) == fault.Exhausted {
-		return fault.New(fault.Exhausted, "that was tried too often").WithHint("try again in %s", max(wait, time.Minute).Round(time.Minute))
+		return fault.New(fault.Exhausted, "that was tried too often").WithHint("try again in %d minutes", max(2, int(math.Ceil(wait.Minutes()))))
 	}
 	return err
 }

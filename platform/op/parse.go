@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/fazt-sh/fazt/platform/fault"
 )
@@ -88,6 +89,11 @@ func Parse(t Table, args []string) (Call, error) {
 		return c, p.unknownCommand()
 	case o.row.Local && c.Target != "":
 		return c, usageHint("run it without @"+c.Target, "%q runs on this machine", o.row.Name)
+	}
+	for _, arg := range args { // JSON would have other bytes in the place of these
+		if !utf8.ValidString(arg) {
+			return c, usageHint("bytes go by a file or by standard input", "the argument %q is no text in UTF-8", arg)
+		}
 	}
 	c.Op = Op{o}
 	err := p.bind(&c, o, n)

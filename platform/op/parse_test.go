@@ -75,6 +75,7 @@ func TestUsageErrors(t *testing.T) {
 		"app list --format xml":                `--format wants text, md or json, not "xml"`,
 		"app list --var novalue":               `--var wants NAME=VALUE, not "novalue"`,
 		"app list --ratio NaN":                 `--ratio wants a number, not "NaN"`,
+		"app list a\xff":                       `the argument "a\xff" is no text in UTF-8|bytes go by a file`,
 		"app remove":                           `"app remove" needs APP|usage: fazt [@peer] app remove APP`,
 		"fail quietly":                         `HOW wants plain, coded, places, panic, internal or exit, not "quietly"`,
 		"app list --color sometimes":           `--color wants auto, always or never, not "sometimes"`,
