@@ -50,7 +50,7 @@ func areas() []area {
 		{"js", "the language", nil},
 		{"wasm", "WebAssembly", nil},
 		{"node:assert", "", []string{"TestNodeEventsUtilAssert"}},
-		{"node:async_hooks", "", []string{"TestAsyncLocalStorage"}},
+		{"node:async_hooks", "", []string{"TestAsyncLocalStorage", "TestAsyncLocalStorageKeepsToItsModel"}},
 		{"node:buffer", "", []string{"TestNodeBufferAndFriends"}},
 		{"node:crypto", "", []string{"TestNodeCrypto"}},
 		{"node:events", "", []string{"TestNodeEventsUtilAssert"}},

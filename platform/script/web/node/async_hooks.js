@@ -3,8 +3,9 @@
 // The context of a callback is kept by wrapping what is given to then, queueMicrotask
 // and the timers. The engine's `await` does not go through then, so the bundler turns
 // the async functions of a program that has this module into generators over then.
-// What is lost even so: contexts across a top-level await, and in callbacks that a
-// library keeps and calls later of its own accord (use AsyncResource.bind there).
+// What is lost even so: contexts across a top-level await, in callbacks that a
+// library keeps and calls later of its own accord (use AsyncResource.bind there), and in
+// the then of an object that is no promise and that an async function returns.
 // Bindings that call back keep it, and handlers begin with none.
 const key = Symbol.for("fazt.async");
 const state = globalThis[key] ?? install();
@@ -18,6 +19,9 @@ function install() {
     },
   };
   Object.defineProperty(Promise.prototype, "then", { value: wrapped.then, writable: true, configurable: true });
+  const { resolve } = Promise;
+  const { resolve: resolved } = { resolve(value) { return resolve.call(this, keepThen(shared, value)); } };
+  Object.defineProperty(Promise, "resolve", { value: resolved, writable: true, configurable: true });
   for (const name of ["queueMicrotask", "setTimeout", "setInterval", "setImmediate"]) {
     const original = globalThis[name];
     if (typeof original !== "function") continue;
@@ -53,11 +57,23 @@ function keepOne(shared, callback) {
     const before = shared.frame;
     shared.frame = frame;
     try {
-      return callback(value);
+      return keepThen(shared, callback(value));
     } finally {
       shared.frame = before;
     }
   };
+}
+
+// keepThen is keep for the then of what is no promise and has one, such as a query that
+// begins when it is awaited: the engine calls it later, by itself.
+function keepThen(shared, value) {
+  if (value === null || typeof value !== "object" || value instanceof Promise) return value;
+  try {
+    const { then } = value;
+    return typeof then === "function" ? { then: keep(shared, (...args) => then.apply(value, args)) } : value;
+  } catch {
+    return value; // the engine will find that out
+  }
 }
 
 function inFrame(frame, callback, self, args) {
