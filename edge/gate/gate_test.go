@@ -147,6 +147,9 @@ func (b *browser) RoundTrip(r *http.Request) (*http.Response, error) {
 	b.ServeHTTP(rec, r)
 	resp := rec.Result()
 	resp.Request = r
+	if resp.StatusCode/100 == 3 && resp.StatusCode != http.StatusSeeOther {
+		b.t.Errorf("%s is sent on with %s: what was typed would go along", r.URL, resp.Status)
+	}
 	return resp, nil
 }
 
