@@ -3,6 +3,7 @@ SHELL := /bin/bash
 export CGO_ENABLED := 0
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 FUZZTIME ?= 30s
+FUZZEVERY ?= 1
 BENCHTIME ?= 1s
 GO_FILES = $(shell git ls-files '*.go')
 
@@ -15,7 +16,7 @@ build: ## bin/fazt, static, with the version from git
 test: ## every test, without the slow suites
 	go test -timeout 20m ./...
 
-race: ## the same under the race detector (needs a C compiler)
+race: ## the same under the race detector (needs a C compiler), a third of the scripts; FAZT_SCRIPTS=all has each
 	CGO_ENABLED=1 go test -race -short -timeout 20m ./...
 
 integration: ## the real binary, real git, what each can meet
@@ -46,9 +47,10 @@ abuse: ## floods, slow clients and hostile frames against the real binary, as ma
 browser: ## what a person sees, in Debian's chromium
 	go test -tags browser -count=1 -timeout 20m ./cmd/fazt -run 'Browser'
 
-fuzz: ## each fuzz target for FUZZTIME
-	@set -e; for pkg in $$(go list ./...); do \
+fuzz: ## each fuzz target for FUZZTIME; of FUZZEVERY one, another each day
+	@set -e; n=$$(date +%j); for pkg in $$(go list ./...); do \
 	  for target in $$(go test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
+	    n=$$((10#$$n + 1)); [ $$((n % $(FUZZEVERY))) = 0 ] || continue; \
 	    echo "$$pkg $$target"; go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x $$pkg; done; done
 
 bench: bench-edge bench-reconcile bench-apps bench-start ## every measured figure
@@ -83,7 +85,7 @@ cover: ## coverage of the unit and script tests
 	go test -coverpkg=./... -coverprofile=cover.out ./... && go tool cover -func=cover.out | tail -n 1
 
 ci: lint gen-check test race integration kills browser ## what .ci/run runs
-	$(MAKE) fuzz FUZZTIME=1s
+	$(MAKE) fuzz FUZZTIME=1s FUZZEVERY=3
 
 .PHONY: help build test race integration elsewhere conformance conformance-oidc kills faults abuse browser fuzz bench bench-edge bench-reconcile bench-apps bench-start lint gen vendor-js gen-check cover ci
 .DEFAULT_GOAL := help

@@ -182,6 +182,9 @@ func TestQueue(t *testing.T) {
 
 // Who is opened again and again takes no memory for it, as what was closed goes.
 func TestOpenAndClose(t *testing.T) {
+	if testing.Short() {
+		t.Skip("one thing after another: the race detector sees nothing in it")
+	}
 	h := host(t, script.Config{Memory: 16 << 20})
 	for i := range 40 {
 		a, err := h.Open(t.Context(), script.Program{Name: "test", Code: []byte(fmt.Sprintf(`const pad = "x".repeat(1e6); export default { fetch() { return new Response("%d" + pad.length) } }`, i))}, script.Bounds{})
