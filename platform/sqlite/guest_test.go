@@ -36,6 +36,9 @@ INSERT INTO fazt_kv VALUES ('pass', '` + secret + `');
 		CREATE TABLE same (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT`); err != nil {
 		t.Fatal(err)
 	}
+	if err := d.Write(t.Context(), func(tx *sqlite.Tx) error { _, err := tx.Exec(`ANALYZE`); return err }); err != nil {
+		t.Fatal(err)
+	}
 	return d
 }
 
@@ -172,6 +175,11 @@ func TestGuestsMayNot(t *testing.T) {
 		`CREATE VIRTUAL TABLE mine USING fts5vocab ('main', 'fazt_kv', 'row'); SELECT * FROM mine`,
 		`CREATE VIRTUAL TABLE mine USING rtree (a, b, c)`,
 		`SELECT sample FROM sqlite_stat4`,
+		`SELECT * FROM sqlite_stat1`,
+		`DELETE FROM sqlite_stat1`,
+		`CREATE TABLE mine AS SELECT * FROM "SQLITE_stat1"`,
+		`CREATE VIEW mine AS SELECT * FROM sqlite_stat1; CREATE TABLE mine_too AS SELECT * FROM mine`,
+		`CREATE TRIGGER mine AFTER INSERT ON note BEGIN DELETE FROM sqlite_stat1; END; INSERT INTO note (word) VALUES ('x')`,
 		`SELECT data FROM sqlite_dbpage`,
 		`UPDATE sqlite_dbpage SET data = zeroblob(4096) WHERE pgno = 1`,
 		`CREATE VIRTUAL TABLE mine USING fts5 (data, content = 'sqlite_dbpage'); SELECT data FROM mine`,

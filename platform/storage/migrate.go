@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -33,7 +34,13 @@ type Migration struct {
 const (
 	maxMigration  = 1 << 20 // bytes of a file
 	maxMigrations = 1000
+
+	migrateTime = 5 * time.Minute // of all that are new, on the copy and again on the database
+	growMost    = 4               // times what the database has, and
+	growAlways  = 256 << 20       // bytes more, as a small one is also filled by migrations
 )
+
+var errMigrateTime = errors.New("migrations have " + migrateTime.String() + " at most")
 
 var (
 	migrationName = regexp.MustCompile(`^([0-9]{1,9})_[A-Za-z0-9_.-]+\.sql$`)
@@ -76,12 +83,15 @@ func (s *SQL) Applied(ctx context.Context) (names []string, err error) {
 // are first run on a copy of the database and judged there: what drops or changes
 // something that was there before is refused with Conflict and its place, unless its
 // file says that it is destructive. A statement that fails is told by its place too.
-// In both cases nothing has changed. Other writes of the app wait while they run.
+// In both cases nothing has changed, nor where they take too long or too much room.
+// Other writes of the app wait while they run.
 func (s *SQL) Migrate(ctx context.Context, files fs.FS) ([]Migration, error) {
 	pending, err := s.Pending(ctx, files)
 	if err != nil || len(pending) == 0 {
 		return nil, err
 	}
+	ctx, cancel := context.WithTimeoutCause(ctx, migrateTime, errMigrateTime)
+	defer cancel()
 	if err := s.rehearse(ctx, pending); err != nil {
 		return nil, err
 	}
@@ -113,6 +123,9 @@ func (s *SQL) rehearse(ctx context.Context, pending []Migration) error {
 	defer copied.Close()
 	return guestFault(ctx, copied.Alone(ctx, func(tx *sqlite.Tx) error {
 		before, err := readSchema(tx)
+		if err == nil {
+			err = bound(tx)
+		}
 		if err != nil {
 			return err
 		}
@@ -123,6 +136,17 @@ func (s *SQL) rehearse(ctx context.Context, pending []Migration) error {
 		}
 		return checkForeignKeys(tx)
 	}))
+}
+
+// bound limits what migrations may make of a database: a statement that never ends would
+// fill the disk.
+func bound(tx *sqlite.Tx) error {
+	var pages, size int64
+	if err := tx.QueryRow(`SELECT page_count, page_size FROM pragma_page_count, pragma_page_size`).Scan(&pages, &size); err != nil {
+		return err
+	}
+	_, err := tx.Exec(`PRAGMA max_page_count = ` + strconv.FormatInt(growMost*pages+growAlways/size, 10))
+	return err
 }
 
 // judge applies a migration and refuses it for what it took from the schema that was
@@ -164,7 +188,7 @@ func (m Migration) place(p sqlite.Piece) string { return m.Name + ":" + strconv.
 func (m Migration) apply(ctx context.Context, tx *sqlite.Tx, after func(sqlite.Piece) error) error {
 	for _, p := range m.statements {
 		if _, err := tx.Guest().Exec(p.Text); err != nil {
-			return fault.Wrap(fault.KindOf(guestFault(ctx, err)), err, "%s", m.place(p)).WithSubject(m.place(p))
+			return m.failed(ctx, p, err)
 		}
 		if err := after(p); err != nil {
 			return err
@@ -172,6 +196,22 @@ func (m Migration) apply(ctx context.Context, tx *sqlite.Tx, after func(sqlite.P
 	}
 	_, err := tx.Exec(`INSERT INTO fazt_sql_migration (version, name, digest, applied) VALUES (?, ?, ?, ?)`, m.Version, m.Name, m.Digest, millis(time.Now()))
 	return err
+}
+
+// failed is the error of a statement, with its place.
+func (m Migration) failed(ctx context.Context, p sqlite.Piece, err error) error {
+	at := m.place(p)
+	switch {
+	case errors.Is(context.Cause(ctx), errMigrateTime):
+		return fault.Wrap(fault.Invalid, errMigrateTime, "%s", at).WithSubject(at).WithHint("see that it ends, and split what takes long")
+	case code(err)&0xff == codeFull && fault.CodeOf(err) != fault.CodeDiskFull:
+		return fault.New(fault.Invalid, "%s: this makes the database too large", at).WithSubject(at).WithHint("see that it ends: it may make of it %d times as much and %d MiB", growMost, growAlways>>20)
+	}
+	f := fault.Wrap(fault.KindOf(guestFault(ctx, err)), err, "%s", at).WithSubject(at)
+	if f.Kind == fault.Forbidden {
+		return f.WithHint("a migration changes the tables of the app: no other file, no setting, and nothing whose name begins with %s", reserved)
+	}
+	return f
 }
 
 func notApplied(tx *sqlite.Tx, all []Migration) (pending []Migration, err error) {

@@ -2,6 +2,7 @@ package storage_test
 
 import (
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -132,4 +133,38 @@ func TestMigrationsAreJudged(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A migration that would never end fills neither the disk nor the time of others: it is
+// refused, and nothing has changed.
+func TestMigrationsAreBounded(t *testing.T) {
+	dir := t.TempDir()
+	a, ctx := openIn(t, pool(t, dir), "notes", storage.Settings{}), t.Context()
+	s := a.SQL("DB")
+	_, err := s.Migrate(ctx, files("0001_begin.sql", "CREATE TABLE note (word);", "0002_fill.sql",
+		"WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) INSERT INTO note SELECT zeroblob(1000000) FROM n;"))
+	is(t, err, fault.Invalid)
+	if !strings.Contains(err.Error(), "0002_fill.sql:1") || !strings.Contains(fault.HintOf(err), "see that it ends") {
+		t.Errorf("%v (%s)", err, fault.HintOf(err))
+	}
+	if left, err := filepath.Glob(filepath.Join(dir, "notes", ".migrate*")); len(left) != 0 || err != nil {
+		t.Errorf("there is %v, %v", left, err)
+	}
+	if done, err := s.Migrate(ctx, files("0001_begin.sql", "CREATE TABLE note (word);")); len(done) != 1 || err != nil {
+		t.Errorf("after it: %+v, %v", done, err)
+	}
+}
+
+// Documents with indexes bring statistics, of which a migration that drops a table of the
+// app knows nothing.
+func TestMigrationsDropBesideStatistics(t *testing.T) {
+	a, ctx := openIn(t, pool(t, t.TempDir()), "notes", storage.Settings{}), t.Context()
+	ok(t, a.Docs("PAGES", []storage.Index{{Name: "by", On: []string{"n"}}}).Ensure(ctx))
+	s := a.SQL("DB")
+	one := files("0001_begin.sql", "CREATE TABLE note (word); CREATE INDEX by_word ON note (word);")
+	_, err := s.Migrate(ctx, one)
+	ok(t, err)
+	_, err = s.Migrate(ctx, files("0001_begin.sql", "CREATE TABLE note (word); CREATE INDEX by_word ON note (word);",
+		"0002_end.sql", "-- fazt: destructive\nDROP INDEX by_word; DROP TABLE note;"))
+	ok(t, err)
 }
