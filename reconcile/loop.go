@@ -113,7 +113,7 @@ func New(c Config) *Loop {
 		done: make(chan struct{}), lost: slices.Clone(c.Last.Lost), left: maps.Clone(c.Last.Left), reported: map[spec.Addr]string{},
 	}
 	first := &Status{
-		Phase: Idle, Since: time.Now(), Applied: c.Last.Applied, Published: c.Last.Published, Generation: c.Last.Generation,
+		Phase: Idle, Since: time.Now(), Applied: c.Last.Applied, Published: c.Last.Published, Generation: c.Last.Generation, Node: c.Last.Node,
 		Apps: []AppStatus{}, Lost: addrsOf(c.Last.Lost),
 	}
 	if c.Source != nil {

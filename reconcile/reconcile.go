@@ -138,6 +138,7 @@ type Ledger interface {
 type State struct {
 	Generation uint64 // 0: nothing was ever published
 	Published  string // the revision the generation was made of
+	Node       string // that it was made for
 	Applied    string // the last revision the node is at: Published, or a later one that changed nothing
 
 	// Lost is what the generation has and the target could not serve again at

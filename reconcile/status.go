@@ -36,7 +36,7 @@ type Status struct {
 	Phase      Phase        `json:"phase"`
 	Since      time.Time    `json:"since"`
 	Source     string       `json:"source,omitempty"` // empty: no repository is followed
-	Node       string       `json:"node,omitempty"`   // known once a revision was loaded
+	Node       string       `json:"node,omitempty"`   // known once a revision was applied, or loaded
 	Desired    string       `json:"desired,omitempty"`
 	Author     string       `json:"author,omitempty"`  // of the desired revision
 	Subject    string       `json:"subject,omitempty"` // of the desired revision

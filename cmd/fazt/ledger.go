@@ -35,7 +35,7 @@ func (n *node) takeOver(ctx context.Context) (lineage string, err error) {
 // state is what the ledger remembers at the start. What lies in the trash and
 // cannot be read is told, and stays there.
 func (l ledger) state(ctx context.Context, gen release.Generation, damaged func(lostRow)) (reconcile.State, error) {
-	last := reconcile.State{Generation: gen.Number, Published: gen.Revision, Applied: gen.Revision}
+	last := reconcile.State{Generation: gen.Number, Published: gen.Revision, Node: gen.Node, Applied: gen.Revision}
 	notes, err := l.ground.Releases.Notes(ctx)
 	if err != nil {
 		return last, err
