@@ -85,6 +85,29 @@ func everyPackage() []carried {
 				{method: "GET", path: "/", status: 200, want: `<!doctype html><html lang="en"><head></head><body>` + field + `</body></html>`},
 				{method: "GET", path: "/stream", status: 200, want: `<!DOCTYPE html><html lang="en"><head>.*</head><body>` + field + `.*</body></html>`},
 			}},
+		{"itty-router", "itty-router.ts", []string{"itty-router"}, "`AutoRouter` with parameters, `cors`, `error`, 404 of its own",
+			"`websocket` has nothing to stand on; its other helpers were not tried", []question{
+				{method: "GET", path: "/hello/ana", status: 200, want: `\{"hello":"ana"\}`, has: [2]string{"access-control-allow-origin", `https://a\.test`}},
+				{method: "OPTIONS", path: "/hello/ana", header: [2]string{"origin", "https://a.test"}, status: 204, has: [2]string{"access-control-allow-methods", `\*`}},
+				{method: "POST", path: "/echo", header: js, body: `{"text":"ü"}`, status: 200, want: `\{"text":"ü"\}`},
+				{method: "GET", path: "/fail", status: 409, want: `\{"status":409,"error":"as asked"\}`},
+				{method: "GET", path: "/none", status: 404, want: `\{"status":404,"error":"Not Found"\}`},
+			}},
+		{"valibot", "valibot.ts", []string{"valibot"}, "objects, arrays, pipes, defaults, e-mail addresses, `safeParse`, `flatten`",
+			"messages in other languages were not tried", []question{
+				{method: "POST", path: "/", body: `{"title":"a","mail":"a@b.test","more":1}`, status: 200, want: `\{"title":"a","tags":\[\],"mail":"a@b.test"\}`},
+				{method: "POST", path: "/", body: `{"title":"","mail":"x"}`, status: 400, want: `\{"errors":\{"title":\["Invalid length[^"]+"\],"mail":\["Invalid email: [^,]+"\]\}\}`},
+			}},
+		{"marked", "marked.ts", []string{"marked"}, "GitHub's Markdown: lists, tables, code, links", "HTML in the text stays as it is, as everywhere: clean what strangers wrote; extensions were not tried", []question{
+			{method: "POST", path: "/", body: "# Hi *you*\n\n| x |\n|---|\n| `1` |\n\n```js\na < b\n```\nhttps://a.test", status: 200,
+				want: `(?s)<h1>Hi <em>you</em></h1>\n<table>.*<td><code>1</code></td>.*<code class="language-js">a &lt; b\n</code>.*<a href="https://a.test">https://a.test</a></p>\n`},
+		}},
+		{"uuid", "uuid.ts", []string{"uuid"}, "`v4`, `v5`, `v7`, `validate`, `version`", "the other versions were not tried", []question{
+			{method: "GET", path: "/", status: 200, want: `\{"ids":\["[0-9a-f-]{36}","869cc93a-de7b-504a-8466-f9807cecd0ae","[0-9a-f-]{36}"\],"valid":\[true,true,true\],"versions":\[4,5,7\]\}`},
+		}},
+		{"ulid", "ulid.ts", []string{"ulid"}, "`ulid`, `monotonicFactory`, `decodeTime`", "its command line was not tried", []question{
+			{method: "GET", path: "/", status: 200, want: `\{"id":"[0-9A-HJKMNP-TV-Z]{26}","sorted":true,"at":1700000000000\}`},
+		}},
 	}
 }
 

@@ -13,7 +13,7 @@ func TestPackages(t *testing.T) {
 	if testing.Short() {
 		t.Skip("too slow under the race detector: make test runs it")
 	}
-	for _, entry := range []string{"hono.ts", "hono-jsx.tsx", "zod.ts", "jose.ts", "nanoid.ts", "date-fns.ts", "react.tsx"} {
+	for _, entry := range []string{"hono.ts", "hono-jsx.tsx", "zod.ts", "jose.ts", "nanoid.ts", "date-fns.ts", "react.tsx", "itty-router.ts", "valibot.ts", "marked.ts", "uuid.ts", "ulid.ts"} {
 		t.Run(entry, func(t *testing.T) {
 			t.Parallel()
 			r, err := bundle.Bundle(t.Context(), bundle.Job{Name: entry, Files: os.DirFS("testdata/npm"), Entry: entry, Dir: t.TempDir()})
