@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"maps"
@@ -14,7 +15,7 @@ import (
 
 // metrics answers in Prometheus' text form. Everything is read when it is asked
 // for, from what the node keeps anyway: a node that nobody watches pays nothing.
-func (n *node) metrics(w http.ResponseWriter, _ *http.Request) {
+func (n *node) metrics(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
 	n.writeTraffic(w)
 	n.writeLoop(w)
@@ -24,6 +25,7 @@ func (n *node) metrics(w http.ResponseWriter, _ *http.Request) {
 		}
 	}
 	n.writeCode(w)
+	n.writeMail(r.Context(), w)
 	usage := n.edge.Usage()
 	for _, addr := range slices.Sorted(maps.Keys(usage)) {
 		metrics.WriteGaugeUint64(w, labelled("fazt_app_egress_month_bytes", "app", addr.Name()), uint64(usage[addr].Bytes))
@@ -77,6 +79,17 @@ func (n *node) writeCode(w io.Writer) {
 	for _, addr := range slices.Sorted(maps.Keys(kept)) {
 		metrics.WriteCounterUint64(w, labelled("fazt_app_writes_total", "app", addr.Name()), kept[addr].Writes)
 		metrics.WriteCounterUint64(w, labelled("fazt_app_transactions_total", "app", addr.Name()), kept[addr].Transactions)
+	}
+}
+
+// writeMail tells what became of the mail of sign-in. What waits is left out where the
+// record cannot be read.
+func (n *node) writeMail(ctx context.Context, w io.Writer) {
+	did, err := n.ground.Mail.Stats(ctx)
+	metrics.WriteCounterUint64(w, labelled("fazt_mail_total", "outcome", "failed"), uint64(did.Failed))
+	metrics.WriteCounterUint64(w, labelled("fazt_mail_total", "outcome", "sent"), uint64(did.Sent))
+	if err == nil {
+		metrics.WriteGaugeUint64(w, "fazt_mail_waiting", uint64(did.Waiting))
 	}
 }
 

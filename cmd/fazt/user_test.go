@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -227,6 +229,11 @@ func TestInviteIsMailed(t *testing.T) {
 	o.ground.Mail.Use(&mail.Config{From: "hello@example.com", SMTP: "smtp://127.0.0.1:1", Daily: 1})
 	if invite("bo@example.com"); !out.Mailed || out.Hint != "" {
 		t.Errorf("%+v", out)
+	}
+	told := httptest.NewRecorder()
+	o.metrics(told, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+	if !strings.Contains(told.Body.String(), "fazt_mail_waiting 1\n") { // nobody takes it at that port
+		t.Error("the metrics do not tell of the mail that waits")
 	}
 	if invite("cy@example.com"); out.Mailed || !strings.Contains(out.Hint, "no mail was sent") {
 		t.Errorf("over the day's number: %+v", out)
