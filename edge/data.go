@@ -33,7 +33,7 @@ func (s *Server) Backend(addr spec.Addr) (*Backend, error) {
 	site := n.sites[addr]
 	switch {
 	case site == nil:
-		return nil, fault.New(fault.NotFound, "%s is not in service", addr)
+		return nil, fault.New(fault.NotFound, "%s is not in service", addr).WithHint("fazt trash list shows whether it waits there")
 	case site.backend == nil:
 		return nil, fault.New(fault.NotFound, "%s runs no code and keeps nothing", addr).WithHint("give it a runtime block, and kv, docs, sql, blobs or queue")
 	}

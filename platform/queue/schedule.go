@@ -211,7 +211,7 @@ func (s *Store) Trigger(ctx context.Context, name string) error {
 		err := tx.QueryRow(`SELECT owed FROM fazt_schedule WHERE name = ?`, name).Scan(&owed)
 		switch {
 		case errors.Is(err, sql.ErrNoRows):
-			return fault.New(fault.NotFound, "there is no schedule %q", name).WithSubject(name)
+			return fault.New(fault.NotFound, "there is no schedule %q", name).WithSubject(name).WithHint("fazt cron list shows them")
 		case err != nil:
 			return err
 		case owed.Valid:

@@ -45,6 +45,7 @@ func Diff(in Input) Plan {
 	}
 	resemble(p.Changes, d.actual, d.desired)
 	warn(p.Changes, d.actual)
+	d.warnLeft(p.Changes)
 	for _, c := range p.Changes {
 		p.Counts.count(c)
 	}
@@ -92,6 +93,21 @@ func (d *differ) compare(was, want *spec.Object) (Change, bool) {
 		return d.create(*want), !d.leftOut(want.Addr)
 	default:
 		return d.change(*was, *want)
+	}
+}
+
+// warnLeft tells of a move that does not happen, as what was to move lies in the trash.
+func (d *differ) warnLeft(changes []Change) {
+	for i := range changes {
+		c := &changes[i]
+		if c.Action != Create {
+			continue
+		}
+		for _, o := range d.in.Parked {
+			if o.Addr != c.Addr && d.target(o.Addr) == c.Addr {
+				c.warn(spec.RiskHigh, "%s is in the trash and moves from there with nothing: `fazt trash restore %s` first", o.Addr, o.Name)
+			}
+		}
 	}
 }
 
