@@ -69,6 +69,9 @@ func TestByMail(t *testing.T) {
 	if _, page := b.do("POST", "https://"+consoleHost+"/auth/mail", form); !strings.Contains(page, "ana@example.com") || len(mails.mails) != 1 {
 		t.Fatalf("%s %q", page, mails.mails)
 	}
+	if _, page := b.do("POST", "https://"+consoleHost+"/auth/code", url.Values{"code": {"wrong"}, "a": {sealed}}); !strings.Contains(page, `href="/auth/login?a=`+sealed+`"`) {
+		t.Errorf("who mistyped the address cannot go back: %s", page)
+	}
 	found := codeInMail.FindAllStringSubmatch(mails.mails[0], -1)
 	code, link := found[0][1], found[1][1]
 	if resp, _ := w.browser().do("POST", "https://"+consoleHost+"/auth/code", url.Values{"code": {code}, "a": {sealed}}); resp.StatusCode != 401 {
