@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"github.com/fazt-sh/fazt/platform/bundle"
@@ -163,6 +164,29 @@ func TestTimers(t *testing.T) {
 		return new Response([seen.slice(0, 4).join(), seen.slice(4).sort().join()].join(";"));
 	} }`)})
 	question{method: "GET", path: "/", status: 200, want: "now,microtask,first,second;late,third tick"}.put(t, a)
+}
+
+// "using" disposes of what classes of the app's own say how to, in the standard's order.
+func TestUsing(t *testing.T) {
+	r, err := bundle.Bundle(t.Context(), bundle.Job{Name: "using", Entry: "main.ts", Dir: t.TempDir(), Files: fstest.MapFS{"main.ts": {Data: []byte(`
+		const seen: string[] = [];
+		class Held {
+			constructor(readonly name: string) { seen.push("+" + name); }
+			[Symbol.dispose]() { seen.push("-" + this.name); }
+			async [Symbol.asyncDispose]() { await null; seen.push("~" + this.name); }
+		}
+		export default { async fetch() {
+			try {
+				using a = new Held("a"), b = new Held("b");
+				await using c = new Held("c");
+				throw new Error(a.name + b.name + c.name);
+			} catch (e) { seen.push((e as Error).message); }
+			return new Response(seen.join(" "));
+		} };`)}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	question{method: "GET", path: "/", status: 200, want: regexp.QuoteMeta("+a +b +c ~c -b -a abc")}.put(t, loaded(t, engine(t), r))
 }
 
 // engine runs a host until the test ends.

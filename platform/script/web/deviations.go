@@ -26,6 +26,8 @@ func platformDeviations() []Deviation {
 		{"intl", "Intl has DateTimeFormat and NumberFormat for en-US alone", "text for other languages comes from a package", ""},
 		{"js", "leaving a for await loop early does not wait until the iterator has been closed", "a stream that was left with break may still be locked in the same turn; await iterator.return() where that matters",
 			`(async () => { let done = false; const it = { [Symbol.asyncIterator]() { return this; }, next: async () => ({ value: 1, done: false }), return: async () => { await null; await null; done = true; return {}; } }; for await (const x of it) break; return !done; })()`},
+		{"js", "Array.fromAsync, AsyncIterator helpers, DisposableStack, SuppressedError and Temporal are missing", "collect with for await; using and await using work, as the bundler writes them out", `!("fromAsync" in Array) && ["DisposableStack", "SuppressedError", "Temporal"].every((n) => !(n in globalThis))`},
+		{"js", "the stack of an error has no first line with its message, and Error.captureStackTrace ignores its second argument", "code that parses stacks", `!new Error("x").stack.includes("x\n")`},
 		{"dom/events", "a target has no parents: there is no capturing or bubbling through a tree", "nobody: there is no document", ""},
 		{"dom/events", "isTrusted is false for every event", "code that asks for a user's gesture; there is none here", `!new Event("x").isTrusted`},
 		{"dom/events", "onerror, onunhandledrejection and onrejectionhandled of the global scope are plain properties", "setting one to a listener object does nothing; use addEventListener", `!("onerror" in globalThis)`},

@@ -63,6 +63,14 @@
   for (const from in globals) for (const name of globals[from].split(" ")) lazily(name, from);
   hidden(globalThis, "self", globalThis);
 
+  // What the engine's language lacks and others' has: "using", which the bundler writes
+  // out, asks for the symbols, and classes of errors for their stack.
+  for (const name of ["dispose", "asyncDispose"]) defineProperty(Symbol, name, { value: Symbol(`Symbol.${name}`) });
+  hidden(Error, "captureStackTrace", function captureStackTrace(target) {
+    const { stack } = new Error();
+    hidden(target, "stack", stack.slice(stack.indexOf("\n") + 1)); // without this function
+  });
+
   // Intl comes from the engine, if at all: it costs as much as a machine, so the
   // first who asks pays. It replaces the methods that stand here in wait for it.
   const intl = globalThis.__fazt_intl;

@@ -66,6 +66,31 @@ func TestIntlWaits(t *testing.T) {
 	run(t, `test("none", () => is("type", typeof Intl, "undefined"));`)
 }
 
+// Classes of errors that were written for other engines get their stack.
+func TestCaptureStackTrace(t *testing.T) {
+	run(t, `
+class Failed extends Error { constructor(m) { super(m); Error.captureStackTrace(this, Failed); } }
+test("an error", () => {
+  function here() { return new Failed("x"); }
+  const e = here();
+  ok("place", /^ +at Failed[^]*\n +at here /.test(e.stack) && !e.stack.includes("captureStackTrace"));
+  is("hidden", Object.keys(e), []);
+  is("text", String(e), "Error: x");
+});
+test("anything", () => {
+  const o = {};
+  is("nothing", Error.captureStackTrace(o), undefined);
+  is("type", typeof o.stack, "string");
+  throws("no object", "TypeError", () => Error.captureStackTrace(1));
+});
+test("symbols", () => {
+  is("name", String(Symbol.dispose), "Symbol(Symbol.dispose)");
+  is("own", Symbol.keyFor(Symbol.asyncDispose), undefined);
+  Symbol.dispose = 1;
+  is("stays", typeof Symbol.dispose, "symbol");
+});`)
+}
+
 // What is built is what package.json asks for, and comes with its licence.
 func TestVendoredFilesAreOfTheirVersion(t *testing.T) {
 	raw, err := os.ReadFile("vendor_js/package.json")
