@@ -63,9 +63,15 @@ func openCore(ctx context.Context, dir, id string, s Settings) (*core, error) {
 			return nil, diskFault(err, "open the storage of %q", id)
 		}
 	}
+	fresh := absent(filepath.Join(dir, databaseName))
 	db, err := openDatabase(ctx, filepath.Join(dir, databaseName), s)
 	if err != nil {
 		return nil, err
+	}
+	if fresh { // no record that expects it may outlive it
+		if err := errors.Join(syncDir(dir), syncDir(filepath.Dir(dir)), syncDir(filepath.Dir(filepath.Dir(dir)))); err != nil {
+			return nil, errors.Join(err, db.Close())
+		}
 	}
 	c := &core{id: id, dir: dir, db: db, halt: s.halt, stores: map[string]int64{}, ready: map[string]bool{}, modes: map[string]mode{}}
 	c.bytes.dir = filepath.Join(dir, filesName)
