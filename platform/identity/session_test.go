@@ -119,6 +119,22 @@ func TestChildSession(t *testing.T) {
 	wantKind(t, err, fault.Unauthenticated)
 }
 
+// An app's session is over as soon as the console's would be that nobody uses either.
+func TestChildIsUnusedAsItsParent(t *testing.T) {
+	p := open(t)
+	who := p.person("ana").ID
+	_, parent := p.begin(identity.New{Person: who, Audience: "console", Idle: time.Hour})
+	app, _ := p.begin(identity.New{Person: who, Audience: host, Parent: parent.ID, Idle: 12 * time.Hour})
+	p.now = p.now.Add(59 * time.Minute)
+	if !p.alive(app, host) {
+		t.Error("it is over, in use")
+	}
+	p.now = p.now.Add(time.Hour)
+	if p.alive(app, host) {
+		t.Error("it is alive after an hour without use")
+	}
+}
+
 func TestRotationEndsTheOldToken(t *testing.T) {
 	p := open(t)
 	old, s := p.begin(identity.New{Person: p.person("ana").ID, Audience: host, Factors: []string{"mail"}})
