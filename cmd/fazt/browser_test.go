@@ -349,6 +349,7 @@ func seeReload(t *testing.T, browser context.Context) {
 	d.edit("apps/docs/guide/scenes.html", "<h1>Lost</h1>", "<h1>Scenes again</h1>")
 	d.edit("apps/docs/app.fazt.hcl", "contant =", "content =")
 	shows("Scenes again")
+	node.await("mended")
 	p.clean(home)
 }
 

@@ -219,9 +219,13 @@ func (n *node) request(ctx context.Context, url string) (int, error) {
 
 // devScreen prints each pass as it ends, and the addresses after the first.
 func (p *program) devScreen(in devIn) func(*node, reconcile.Result) {
-	shown, first := "", true
+	shown, first, wrong := "", true, false
 	return func(n *node, r reconcile.Result) {
 		p.showPass(r, n.loop.Status())
+		if wrong && r.Problem == nil && !p.quiet { // the last word on the screen was an error
+			fmt.Fprintln(p.stderr, "mended: what is here is what is served")
+		}
+		wrong = r.Problem != nil
 		n.edge.Trouble(troublesOf(r))
 		lines := n.devURLs(r)
 		if all := strings.Join(lines, "\n"); all != shown && len(lines) > 0 {
