@@ -106,6 +106,9 @@ func TestRejectionInModule(t *testing.T) {
 // Many are some lines and a count, within the memory of the machine, which serves on
 // and keeps nothing of them.
 func TestManyRejections(t *testing.T) {
+	if testing.Short() {
+		t.Skip("too slow under the race detector: make test runs it")
+	}
 	h := host(t, script.Config{Cores: 1})
 	a := open(t, h, `let machine = Math.random(); export default { async fetch(request) {
 		const kept = [];
@@ -134,6 +137,9 @@ func TestManyRejections(t *testing.T) {
 
 // Whatever stops a turn, what was rejected in it harms nobody.
 func TestRejectionsAtLimits(t *testing.T) {
+	if testing.Short() {
+		t.Skip("too slow under the race detector: make test runs it")
+	}
 	h := host(t, script.Config{Cores: 1})
 	neighbour := open(t, h, hello, script.Bounds{})
 	for _, c := range []bomb{
