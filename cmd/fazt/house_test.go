@@ -83,7 +83,7 @@ var doors = map[string][]string{
 	"golang.org/x/crypto":                 {"reconcile/source"}, // ssh host keys, as go-git wants them
 	"modernc.org/sqlite":                  {"platform/sqlite"},
 	"modernc.org/quickjs":                 {"platform/script"},
-	"modernc.org/libquickjs":              {"platform/script"}, // quickjs' own: how much memory a machine holds
+	"modernc.org/libquickjs":              {"platform/script"}, // quickjs' own: how much memory a machine holds, and which promises nobody handles
 	"github.com/pressly/goose/v3":         {"platform/sqlite"},
 	"github.com/adhocore/gronx":           {"platform/queue"},
 	"github.com/klauspost/compress":       {"platform/blob"},
