@@ -130,6 +130,9 @@ func (w *watched) short(k kept) (names []string) {
 // over stays over; what was made under a clock gone wrong is over when that is put
 // right; and who is signed in notices nothing of a step of hours.
 func TestClockIsSet(t *testing.T) {
+	if testing.Short() {
+		t.Skip("too slow under the race detector, and nothing of it races: make test runs it")
+	}
 	for name, jump := range jumps {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -174,6 +177,9 @@ func TestClockIsSet(t *testing.T) {
 // time: nothing is lost, nothing that was made meanwhile outlives it by years, and
 // what was spent stays spent.
 func TestClockIsWrongAtTheStart(t *testing.T) {
+	if testing.Short() {
+		t.Skip("too slow under the race detector, and nothing of it races: make test runs it")
+	}
 	for name, jump := range jumps {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
