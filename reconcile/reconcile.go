@@ -147,8 +147,8 @@ type State struct {
 	// Where the record is what is damaged, only the address is known.
 	Lost []spec.Object
 
-	// Left is the data that lies there by the name of its app, where the record was
-	// lost that knew whose it is.
+	// Left is the data that an app of a name begins with, where some lies there and the
+	// record was lost that knew whose it is.
 	Left map[string]string
 
 	Holds  []Hold        // somebody's words that go before the repository's

@@ -253,6 +253,7 @@ func (n *node) boot(ctx context.Context) (reconcile.State, error) {
 	if err != nil {
 		return last, err
 	}
+	last.Left = avoided(there, all)
 	for _, l := range lost {
 		n.cfg.log.Warn("a damaged record is not served", "object", l.addr, "error", l.err)
 		last.Lost = append(last.Lost, spec.Object{Addr: l.addr, Data: l.data(there, all)})
@@ -279,8 +280,7 @@ func (n *node) left() (map[string]string, error) {
 	ids, err := n.ground.Apps.List()
 	all := map[string][]string{}
 	for _, id := range ids {
-		name := id[:max(strings.LastIndexByte(id, '-'), 0)]
-		all[name] = append(all[name], id)
+		all[appOf(id)] = append(all[appOf(id)], id)
 	}
 	left := map[string]string{}
 	for name, ids := range all {
@@ -293,6 +293,22 @@ func (n *node) left() (map[string]string, error) {
 			"app", name, "data", ids, "hint", "fazt restore "+ids[0]+" --app "+name+" --confirm "+name)
 	}
 	return left, err
+}
+
+// appOf is the name that the app of some data had.
+func appOf(id string) string { return id[:max(strings.LastIndexByte(id, '-'), 0)] }
+
+// avoided gives names to the data of apps to come that are called as the app of data was
+// which no record knows: what lies there since a record was lost is nobody's, and a number
+// might come again.
+func avoided(there []string, known []spec.Object) map[string]string {
+	left := map[string]string{}
+	for _, id := range there {
+		if !slices.ContainsFunc(known, func(o spec.Object) bool { return o.Data == id }) {
+			left[appOf(id)] = freshData(appOf(id))
+		}
+	}
+	return left
 }
 
 // expect tells the pool what data there must be, and lists what there is.
