@@ -275,6 +275,57 @@ func TestWhoComputesWithoutEndRunsApart(t *testing.T) {
 	}
 }
 
+// A visitor who goes while the answer flows is noticed in more than one way. What
+// waitUntil was given goes on.
+func TestWhoGoesTakesNothingAlong(t *testing.T) {
+	h := host(t, script.Config{Cores: 1})
+	asked, release := make(chan string, 10), make(chan struct{})
+	w := &world{env: []script.Env{{Name: "KEYS", Kind: "kv"}}, calls: map[string]func(context.Context, script.Call) (script.Reply, error){
+		"KEYS.get": func(ctx context.Context, c script.Call) (script.Reply, error) {
+			asked <- string(c.Args)
+			select {
+			case <-release:
+			case <-ctx.Done():
+			}
+			return script.Reply{}, ctx.Err()
+		},
+	}}
+	a := open(t, h, handler(`if (request.url.endsWith("/next")) return new Response("next");
+		ctx.waitUntil(new Promise((r) => ctx.signal.addEventListener("abort", r)).then(() => env.KEYS.get("first")).then(() => env.KEYS.get("second")));
+		return new Response(new ReadableStream({ pull(c) { c.enqueue(new Uint8Array(4)); return new Promise((r) => setTimeout(r, 1)) } }))`), script.Bounds{})
+	ctx, leave := context.WithCancel(t.Context())
+	over := make(chan error, 1)
+	go func() {
+		res, err := a.Fetch(ctx, get("http://app.test/"), w)
+		if err == nil {
+			asked <- "answered"
+			<-ctx.Done()
+			err = res.Body.Close() // the second word of it
+		}
+		over <- err
+	}()
+	<-asked // the handler runs, and what it waits for is under way
+	leave()
+	if err := <-over; err != nil {
+		t.Error(err)
+	}
+	hears := func(key string) {
+		t.Helper()
+		select {
+		case args := <-asked:
+			if !strings.Contains(args, key) {
+				t.Errorf("asked %s, not %s", args, key)
+			}
+		case <-time.After(10 * time.Second):
+			t.Fatal("what waitUntil was given ended with the visitor")
+		}
+	}
+	hears("first")
+	fetch(t, a, get("http://app.test/next"), w) // behind whatever was said of the first
+	close(release)
+	hears("second")
+}
+
 // Machines that hold much are closed when others need the room.
 func TestMemoryBudget(t *testing.T) {
 	h := host(t, script.Config{Memory: 48 << 20, Data: 400 << 20})

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"io"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -19,6 +20,7 @@ type invocation struct {
 	cancel   context.CancelFunc
 	guard    *time.Timer
 
+	gone     atomic.Bool   // the script was told that nobody waits
 	answered chan struct{} // closed when one of the next three is set
 	response *Response
 	result   json.RawMessage
@@ -92,9 +94,12 @@ func (inv *invocation) wait(ctx context.Context) error {
 	return inv.err
 }
 
-// abort tells the script that nobody waits for it.
+// abort tells the script that nobody waits for it, once: of an answer that has been
+// given up it would take a second word for what waitUntil was given.
 func (inv *invocation) abort() {
-	inv.life.link.send(message{kind: kindCancel, id: inv.id})
+	if inv.gone.CompareAndSwap(false, true) {
+		inv.life.link.send(message{kind: kindCancel, id: inv.id})
+	}
 }
 
 func (inv *invocation) grant(n int) {
