@@ -9,11 +9,16 @@ import (
 	"github.com/fazt-sh/fazt/platform/script"
 )
 
-// crewed counts the goroutines of crews: what the runtime and other tests start is
-// none of theirs.
-func crewed() int {
+// crewed counts the goroutines of crews in a bubble: what the runtime starts is none of
+// theirs, and those of other tests' hosts stay a while outside.
+func crewed() (n int) {
 	buf := make([]byte, 1<<20)
-	return bytes.Count(buf[:runtime.Stack(buf, true)], []byte("script.crew.serve("))
+	for goroutine := range bytes.SplitSeq(buf[:runtime.Stack(buf, true)], []byte("\n\n")) {
+		if bytes.Contains(goroutine, []byte("synctest bubble")) && bytes.Contains(goroutine, []byte("script.crew.serve(")) {
+			n++
+		}
+	}
+	return n
 }
 
 // Calls wait for nobody, those that come later use the goroutines of those that are
