@@ -14,9 +14,10 @@ import (
 
 // housed gives each app that keeps data the folder of it. An app has one for as
 // long as there is a record of it: it goes along to a new address, waits in the
-// trash, is there again when damage is mended, and is not taken back by a rollback; only a restore gives it another. A
-// name alone would not do, as it may belong to another app tomorrow; with the
-// generation it is given once. Where the record was lost, the name is all there is.
+// trash, is there again when damage is mended, and is not taken back by a rollback;
+// only a restore gives it another. A name alone would not do, as it may belong to
+// another app tomorrow; with the generation it is given once. Where the record was
+// lost, the name is all there is.
 func (l *Loop) housed(p *pass, objects []spec.Object) []spec.Object {
 	was, lost, parked := byAddr(p.actual), byAddr(l.lost), byAddr(l.memory.Load().parked)
 	from := map[spec.Addr]spec.Addr{}

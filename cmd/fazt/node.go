@@ -298,9 +298,9 @@ func (n *node) left() (map[string]string, error) {
 // appOf is the name that the app of some data had.
 func appOf(id string) string { return id[:max(strings.LastIndexByte(id, '-'), 0)] }
 
-// avoided gives names to the data of apps to come that are called as the app of data was
-// which no record knows: what lies there since a record was lost is nobody's, and a number
-// might come again.
+// avoided names the data of apps to come, where some lies there by their name that no
+// record knows. It is nobody's since a record was lost, and generations count anew, so a
+// new app could be given its folder.
 func avoided(there []string, known []spec.Object) map[string]string {
 	left := map[string]string{}
 	for _, id := range there {

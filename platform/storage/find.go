@@ -98,7 +98,7 @@ func (c *Collection) Find(ctx context.Context, q Query) (page DocPage, err error
 				return err
 			}
 		}
-		args := slices.Concat(columns.args, where.args, c.docs.bounds(&q))
+		args := slices.Concat(columns.args, where.args, c.docs.bounds(q))
 		page, err = c.readDocs(tx, `SELECT key, version, created, updated, body`+columns.sql.String()+` FROM `+t.name+
 			` WHERE `+where.sql.String()+` ORDER BY `+by+` LIMIT ? OFFSET ?`, args, q)
 		return err

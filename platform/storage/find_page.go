@@ -39,7 +39,7 @@ func (c *Collection) readDocs(tx *sqlite.Tx, query string, args []any, q Query) 
 	}
 	defer rows.Close()
 	size := 0
-	look := lookout{of: c, scan: q.Scan, skip: q.Skip}
+	look := c.look(q)
 	last, next := make([]any, len(q.Sort)), make([]any, len(q.Sort))
 	for rows.Next() {
 		d, err := scanDoc(rows, next)

@@ -63,14 +63,20 @@ func (l *lookout) passes(d Doc) (bool, error) {
 }
 
 // bounds are the LIMIT and the OFFSET of a query. Behind a guard both are counted as
-// the documents come, as what it hides does not count.
-func (d *Docs) bounds(q *Query) []any {
+// the documents come (see look), as what it hides does not count.
+func (d *Docs) bounds(q Query) []any {
 	if d.guard != nil {
 		return []any{-1, 0}
 	}
-	skip := q.Skip
-	q.Skip = 0
-	return []any{q.Limit + 1, skip}
+	return []any{q.Limit + 1, q.Skip}
+}
+
+func (c *Collection) look(q Query) lookout {
+	l := lookout{of: c, scan: q.Scan}
+	if c.docs.guard != nil {
+		l.skip = q.Skip
+	}
+	return l
 }
 
 // each goes through the documents that match and that the guard shows, by their ids,
