@@ -53,7 +53,7 @@ type machine struct {
 
 func newMachine(p *program) *machine {
 	m := &machine{program: p, mail: newMailbox(), tasks: map[uint64]*task{}, idle: time.Now()}
-	m.stuck = newWatch(func() { p.engine.crashed(p, limitCPU) })
+	m.stuck = newWatch(func() { p.engine.crashed(p, limitCPU) }, processTime)
 	m.holds.Store(machineBytes)
 	return m
 }

@@ -12,22 +12,23 @@ import (
 const stuckGrace = 500 * time.Millisecond
 
 // watch looks whether a turn ends. It gives the alarm when the turn has taken twice
-// its budget and this process has been computing meanwhile: one that was stopped,
-// or got no core, has no stuck turn.
+// its budget and this process has gone on computing, however little at a time: one
+// that was stopped, or got no core, has no stuck turn.
 type watch struct {
-	alarm func()
-	timer *time.Timer
+	alarm   func()
+	process func() time.Duration // what this process has computed
+	timer   *time.Timer
 
 	mu    sync.Mutex // guards the rest
 	on    bool       // there is a turn
-	again bool       // it was looked at before, when the process had
+	again bool       // it was looked at before; the process had used this then
 	used  time.Duration
 	left  time.Duration
 	began time.Time
 }
 
-func newWatch(alarm func()) *watch {
-	w := &watch{alarm: alarm}
+func newWatch(alarm func(), process func() time.Duration) *watch {
+	w := &watch{alarm: alarm, process: process}
 	w.timer = time.AfterFunc(time.Hour, w.look)
 	w.timer.Stop()
 	return w
@@ -37,8 +38,8 @@ func newWatch(alarm func()) *watch {
 func (w *watch) start(left time.Duration) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.on, w.again, w.left, w.began = true, false, left, time.Now()
-	w.timer.Reset(left + left/2 + stuckGrace)
+	w.on, w.again, w.left, w.began = true, false, max(left, time.Millisecond), time.Now()
+	w.timer.Reset(w.left + w.left/2 + stuckGrace)
 }
 
 func (w *watch) stop() {
@@ -54,12 +55,14 @@ func (w *watch) look() {
 	if !w.on || time.Since(w.began) < w.left {
 		return // it was the turn before that it fired for
 	}
-	used := processTime()
-	if w.again && used-w.used >= w.left/4 {
+	used := w.process()
+	if !w.again {
+		w.used, w.again = used, true
+	}
+	if used-w.used >= w.left/4 {
 		w.alarm()
 		return
 	}
-	w.used, w.again = used, true
 	w.timer.Reset(w.left / 2)
 }
 
