@@ -61,6 +61,7 @@ func newReader(t *testing.T, dir string) *reader {
 		"HOME=" + home, "PATH=" + os.Getenv("PATH"), "TMPDIR=" + t.TempDir(), "FAZT_DATA_DIR=" + filepath.Join(home, ".local/share/fazt"),
 		"FAZT_NO_INPUT=1", "NO_COLOR=1", "COLUMNS=80", "GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_NOSYSTEM=1",
 		"GIT_AUTHOR_NAME=Asha", "GIT_AUTHOR_EMAIL=asha@example.com", "GIT_COMMITTER_NAME=Asha", "GIT_COMMITTER_EMAIL=asha@example.com",
+		"GORACE=" + raceEnds,
 	}}
 }
 

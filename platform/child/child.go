@@ -107,7 +107,7 @@ func (l Limits) scaled() Limits {
 func command(ctx context.Context, role string, l Limits, socket *os.File, stderr *excerpt) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, "/proc/self/exe", l.arguments(role)...)
 	cmd.Args[0] = "fazt"
-	cmd.Env = []string{}
+	cmd.Env = environment()
 	cmd.Dir = "/"
 	cmd.Stderr = stderr
 	cmd.ExtraFiles = []*os.File{socket}
