@@ -7,7 +7,7 @@ FUZZEVERY ?= 1
 BENCHTIME ?= 1s
 # SQLite and QuickJS are C by way of Go. Their locks and atomics are Go's and stay watched;
 # to watch all that they do to their own memory takes five times as long.
-RACEFLAGS := -gcflags=modernc.org/sqlite/lib=-race=false -gcflags=modernc.org/libquickjs=-race=false
+export RACEFLAGS := -gcflags=modernc.org/sqlite/lib=-race=false -gcflags=modernc.org/libquickjs=-race=false
 GO_FILES = $(shell git ls-files '*.go')
 
 help: ## this list
@@ -87,7 +87,7 @@ gen-check: ## fail if a generated page is stale
 cover: ## coverage of the unit and script tests
 	go test -coverpkg=./... -coverprofile=cover.out ./... && go tool cover -func=cover.out | tail -n 1
 
-ci: lint test race integration kills browser ## what .ci/run runs; "test" has what gen-check asks
+ci: lint test race integration kills browser ## what .ci/run runs; the tests have what gen-check asks
 	$(MAKE) fuzz FUZZTIME=1s FUZZEVERY=3
 
 .PHONY: help build test race integration elsewhere conformance conformance-oidc kills faults abuse browser fuzz bench bench-edge bench-reconcile bench-apps bench-start lint gen vendor-js gen-check cover ci

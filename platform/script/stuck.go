@@ -19,10 +19,10 @@ type watch struct {
 	process func() time.Duration // what this process has computed
 	timer   *time.Timer
 
-	mu    sync.Mutex // guards the rest
-	on    bool       // there is a turn
-	again bool       // it was looked at before; the process had used this then
-	used  time.Duration
+	mu    sync.Mutex    // guards the rest
+	on    bool          // there is a turn
+	again bool          // it was looked at before
+	used  time.Duration // what the process had computed then
 	left  time.Duration
 	began time.Time
 }

@@ -39,7 +39,7 @@ func TestWatch(t *testing.T) {
 			}
 			select {
 			case after := <-alarmed:
-				if !c.expected || after < 2*budget {
+				if !c.expected || after < 2*budget+stuckGrace {
 					t.Errorf("%s: alarmed after %s", c.name, after)
 				}
 			case <-time.After(time.Minute):
