@@ -147,6 +147,11 @@ class Port {
     this.call = call;
     this.more = more;
   }
+  // write is send for who has written the arguments: the members of their object.
+  write(method, members, map) {
+    const more = this.more ? `,${JSON.stringify(this.more).slice(1, -1)}` : "";
+    return this.call(method, null, null, `{${members}${more}}`, map);
+  }
   send(method, args, body = null) {
     return this.call(method, this.more ? { ...args, ...this.more } : args, body);
   }

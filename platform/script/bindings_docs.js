@@ -60,8 +60,8 @@ class Found {
   }
 }
 
-const valueOf = ({ value }) => value;
-const firstOf = ({ value }) => value[0];
+const valueOf = (value) => value;
+const firstOf = (value) => value[0];
 
 // quietly is the JSON of a value, or undefined where somebody has to say why not.
 function quietly(v) {
@@ -100,10 +100,9 @@ class Collection {
     return { filter: filter(what, v), ...more };
   }
   insert(doc) {
-    const s = isRecord(doc) && !this.#port.more ? quietly(doc) : undefined;
+    const s = isRecord(doc) ? quietly(doc) : undefined;
     if (s === undefined) return this.#insert(doc);
-    // A document is written once, and not again with the call.
-    return this.#port.call("insert", null, null, `{"collection":${JSON.stringify(this.#name)},"docs":[${s}]}`).then(firstOf);
+    return this.#port.write("insert", `"collection":${JSON.stringify(this.#name)},"docs":[${s}]`, firstOf);
   }
   async #insert(doc) {
     return (await this.#send("insert", { docs: [this.#document(`${this.#what("insert")}: document`, doc)] }))[0];
@@ -114,7 +113,7 @@ class Collection {
     return this.#send("insert", { docs: docs.map((d, i) => this.#document(`${what}[${i}]`, d)) });
   }
   get(id) {
-    if (typeof id === "string") return this.#port.send("get", { collection: this.#name, id }).then(valueOf);
+    if (typeof id === "string") return this.#port.write("get", `"collection":${JSON.stringify(this.#name)},"id":${JSON.stringify(id)}`, valueOf);
     return this.#refuse(id);
   }
   async #refuse(id) {

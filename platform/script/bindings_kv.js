@@ -24,9 +24,10 @@ async function kvValue(type, v, body) {
   return type === "json" ? JSON.parse(s) : s;
 }
 
-// The plain forms of get, put and insert are most of all calls, and have one promise:
-// each await more costs as much as a short function.
-function kvText({ value, body }) {
+// The plain forms of get, put and insert are most of all calls. They have one promise,
+// as each await more costs as much as a short function, and write their arguments
+// themselves.
+function kvText(value, body) {
   return value === null ? null : body === null && value.text !== undefined ? value.text : kvValue("text", value, body);
 }
 
@@ -63,7 +64,7 @@ class KV {
     return found;
   }
   get(key, o) {
-    if (o === undefined && typeof key === "string") return this.#port.send("get", { key }).then(kvText);
+    if (o === undefined && typeof key === "string") return this.#port.write("get", `"key":${JSON.stringify(key)}`, kvText);
     return this.#get(key, o);
   }
   async #get(key, o) {
@@ -94,7 +95,7 @@ class KV {
   }
   put(key, value, o) {
     if (o === undefined && typeof key === "string" && typeof value === "string" && value.length <= INLINE)
-      return this.#port.send("put", { key, text: value }).then(nothing);
+      return this.#port.write("put", `"key":${JSON.stringify(key)},"text":${JSON.stringify(value)}`, nothing);
     return this.#put(key, value, o);
   }
   async #put(key, value, o) {

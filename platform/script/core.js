@@ -21,6 +21,7 @@ const toBase64 = Function.prototype.call.bind(Uint8Array.prototype.toBase64);
 const live = new Map(); // invocations by their id
 let current = null; // the one whose turn it is
 let handlers = null;
+let fetching = null; // the part with Request and Response, of a module that answers requests
 let limits = null;
 let tracing = false; // errors of calls have the stack of the caller
 let words = {}; // of env: what is text
@@ -107,21 +108,20 @@ guard(String, "raw", (name, native) =>
 
 const FIELDS = 7; // how many come before the headers
 
+const NULL = stringify({ name: "Error", message: "null was thrown" }); // as failure has it
+
 class Invocation {
-  constructor(id, fields) {
+  constructor(id, head) {
     this.id = id;
-    this.fields = fields; // method, url, ip, request id, app, release, who is signed in, then headers
+    this.head = head; // method, url, ip, request id, app, release, who is signed in, then headers
     this.open = 1; // the answer, and each promise that waitUntil was given
-    this.answered = false;
-    this.next = 0; // number of the last call
-    this.calls = null; // by number: { resolve, reject }
-    this.bodies = null; // that come, by call
-    this.rooms = null; // what waits for credit, by call
-    this.readers = null; // of bodies that go
-    this.timers = null; // ids
-    this.controller = null;
-    this.auth = undefined;
-    this.result = undefined;
+  }
+  get fields() { return (this.parts ??= this.head.split("\0")); }
+  pairs() {
+    const { fields } = this;
+    const pairs = [];
+    for (let i = FIELDS; i < fields.length; i += 2) pairs.push([fields[i], fields[i + 1]]);
+    return pairs;
   }
   get signal() {
     if (this.controller === null) this.controller = new (web.part("event").AbortController)();
@@ -134,14 +134,36 @@ class Invocation {
   }
   fail(error) {
     if (!live.has(this.id)) return;
+    let said = NULL;
+    try {
+      said = stringify(failure(error));
+    } catch {
+      // there is no memory left to say more
+    }
+    post(DONE, this.id, 0, 0, said);
     this.forget();
-    post(DONE, this.id, 0, 0, stringify(failure(error)));
   }
   forget() {
     live.delete(this.id);
     if (this.timers !== null) for (const id of this.timers) timers.delete(id);
   }
 }
+
+// What most invocations never get is no property of theirs: to define one costs more
+// than to call a function.
+assign(Invocation.prototype, {
+  parts: null, // of head
+  answered: false,
+  next: 0, // number of the last call
+  calls: null, // by number: { resolve, reject }
+  bodies: null, // that come, by call
+  rooms: null, // what waits for credit, by call
+  readers: null, // of bodies that go
+  timers: null, // ids
+  controller: null,
+  auth: undefined,
+  result: undefined,
+});
 
 function failure(error) {
   if (error === null || (typeof error !== "object" && typeof error !== "function")) return { name: "Error", message: `${String(error)} was thrown` };
@@ -266,7 +288,7 @@ function envOf(inv) {
   const env = assign({}, words);
   for (let i = 0; i < bound.length; i++) {
     const b = bound[i];
-    env[b.name] = b.make(b.name, b.value, (method, args, body = null, json) => call(inv, b.name, method, args, body, json));
+    env[b.name] = b.make(b.name, b.value, (method, args, body, json, map) => call(inv, b.name, method, args, body, json, map));
   }
   return env;
 }
@@ -301,7 +323,7 @@ function start(module) {
   const methods = METHODS.filter((name) => typeof module?.[name] === "function");
   if (found.fetch === undefined && methods.length > 0) found.fetch = byMethod(module, methods);
   handlers = found;
-  if (found.fetch !== undefined) web.part("fetch"); // or the first request would wait for it
+  if (found.fetch !== undefined) fetching = web.part("fetch"); // or the first request would wait for it
   const names = Object.keys(found);
   if (names.length === 0) return refused("the module handles nothing: write `export default { async fetch(request, env, ctx) { ... } }`");
   return stringify(names);
@@ -328,12 +350,14 @@ const refuseListener = {
 };
 hidden(globalThis, "addEventListener", refuseListener.addEventListener);
 
-const isResponse = (value) => typeof value === "object" && value !== null && web.loaded("fetch") && value instanceof web.part("fetch").Response;
+const isResponse = (value) => fetching !== null && value instanceof fetching.Response;
+
+const ASYNC = Symbol.for("fazt.async");
 
 // called is what a handler returns. Where the program has AsyncLocalStorage, that
 // holds nothing before and after: what one request entered is no other's.
 function called(handler, argument, inv) {
-  const context = globalThis[Symbol.for("fazt.async")];
+  const context = globalThis[ASYNC];
   context?.reset();
   try {
     return handler(argument, envOf(inv), new Context(inv));
@@ -343,43 +367,62 @@ function called(handler, argument, inv) {
 }
 
 function begin(id, flags, head, body) {
-  const inv = new Invocation(id, head.split("\0"));
+  const inv = new Invocation(id, head);
   live.set(id, inv);
   current = inv;
-  flush(inv);
+  if (early.length > 0) flush(inv);
   if (flags & F_EVENT) return happen(inv, body);
-  const fields = inv.fields;
-  const headers = () => {
-    const pairs = [];
-    for (let i = FIELDS; i < fields.length; i += 2) pairs.push([fields[i], fields[i + 1]]);
-    return pairs;
-  };
+  const end = head.indexOf("\0");
   let content = null;
   if (flags & F_BODY) content = flags & F_END ? (flags & F_BYTES ? fromBase64(body) : body) : incoming(inv, 0);
-  const request = web.request({ method: fields[0], url: fields[1], headers, body: content, signal: () => inv.signal });
-  serve(inv, request);
+  serve(inv, fetching.request(head.slice(0, end), head.slice(end + 1, head.indexOf("\0", end + 1)), content, inv));
 }
 
-async function serve(inv, request) {
+// serve answers at once where the handler does: a promise costs as much as half of what
+// else is done for a short handler.
+function serve(inv, request) {
   let answer;
   try {
-    answer = await called(handlers.fetch, request, inv);
+    answer = called(handlers.fetch, request, inv);
   } catch (e) {
-    if (!isResponse(e)) return inv.fail(e);
-    answer = e;
+    return thrown(inv, e);
   }
+  if (isResponse(answer)) respond(inv, answer);
+  else awaited(inv, answer);
+}
+
+async function awaited(inv, promise) {
+  let answer;
   try {
-    if (live.has(inv.id)) respond(inv, answer);
+    answer = await promise;
+  } catch (e) {
+    return thrown(inv, e);
+  }
+  respond(inv, answer);
+}
+
+function thrown(inv, e) {
+  if (isResponse(e)) respond(inv, e);
+  else inv.fail(e);
+}
+
+function respond(inv, response) {
+  try {
+    if (live.has(inv.id)) answered(inv, response);
   } catch (e) {
     inv.fail(e);
   }
 }
 
-function respond(inv, response) {
+function answered(inv, response) {
   if (!isResponse(response)) throw new TypeError(`the handler returned ${response === undefined ? "nothing" : "no Response"}`);
-  const { status, headers, body } = web.responseParts(response);
+  fetching.sent(response, answer, inv);
+}
+
+function answer(inv, status, headers, body) {
   let head = "";
-  for (let i = 0; i < headers.length; i++) head += (i === 0 ? "" : "\0") + headers[i][0] + "\0" + headers[i][1];
+  if (typeof headers === "string") head = `content-type\0${headers}`;
+  else for (let i = 0; i < headers.length; i++) head += (i === 0 ? "" : "\0") + headers[i][0] + "\0" + headers[i][1];
   inv.answered = true;
   if (body === null || typeof body === "string" || body instanceof Uint8Array) return respondWhole(inv, status, head, body);
   if (factories.uploads?.has(body)) head += (head === "" ? "" : "\0") + "fazt-upload\x001"; // edge/function knows what that means

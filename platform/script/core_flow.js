@@ -80,28 +80,40 @@ function errorOf(head) {
 
 // --- calls --------------------------------------------------------------------------
 
-// call asks the node. json is args for who has written them already.
-function call(inv, target, method, args, body, json = undefined) {
-  const from = tracing ? new Error().stack : "";
-  return new Promise((resolve, reject) => {
-    const sub = ++inv.next;
-    let flags = 0;
-    let data = "";
-    let stream = null;
-    if (typeof body === "string") {
-      flags = F_BODY + F_END;
-      data = body;
-    } else if (body instanceof Uint8Array) {
-      flags = F_BODY + F_END + F_BYTES;
-      data = toBase64(body);
-    } else if (body !== null && body !== undefined) {
-      flags = F_BODY;
-      stream = body;
-    }
-    send(CALL, inv, sub, flags, `${target}\0${method}\0${json ?? stringify(args) ?? "null"}`, data);
-    (inv.calls ??= new Map()).set(sub, { resolve, reject, from });
-    if (stream !== null) pour(inv, sub, stream).catch(() => post(BODY, inv.id, sub, F_END + F_ERROR));
+// call asks the node. json is args for who has written them already. The promise has
+// what map makes of the value and the body that come back, or { value, body }.
+function call(inv, target, method, args, body, json = undefined, map = undefined) {
+  const waiting = { resolve: null, reject: null, map, from: tracing ? new Error().stack : "" };
+  const promise = new Promise((resolve, reject) => {
+    waiting.resolve = resolve;
+    waiting.reject = reject;
   });
+  try {
+    ask(inv, waiting, `${target}\0${method}\0${json ?? stringify(args) ?? "null"}`, body);
+  } catch (e) {
+    waiting.reject(e);
+  }
+  return promise;
+}
+
+function ask(inv, waiting, head, body) {
+  const sub = ++inv.next;
+  let flags = 0;
+  let data = "";
+  let stream = null;
+  if (typeof body === "string") {
+    flags = F_BODY + F_END;
+    data = body;
+  } else if (body instanceof Uint8Array) {
+    flags = F_BODY + F_END + F_BYTES;
+    data = toBase64(body);
+  } else if (body !== null && body !== undefined) {
+    flags = F_BODY;
+    stream = body;
+  }
+  send(CALL, inv, sub, flags, head, data);
+  (inv.calls ??= new Map()).set(sub, waiting);
+  if (stream !== null) pour(inv, sub, stream).catch(() => post(BODY, inv.id, sub, F_END + F_ERROR));
 }
 
 function replied(inv, sub, flags, head) {
@@ -113,7 +125,9 @@ function replied(inv, sub, flags, head) {
     if (waiting.from !== "") e.stack = waiting.from;
     return waiting.reject(e);
   }
-  waiting.resolve({ value: head === "" ? undefined : parse(head), body: flags & F_BODY ? incoming(inv, sub) : null });
+  const value = head === "" ? undefined : parse(head);
+  const body = flags & F_BODY ? incoming(inv, sub) : null;
+  waiting.resolve(waiting.map === undefined ? { value, body } : waiting.map(value, body));
 }
 
 function outside(what) {

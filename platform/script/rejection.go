@@ -21,8 +21,11 @@ type rejections struct {
 	vm   *quickjs.VM
 	rt   *libquickjs.TJSRuntime
 	held []rejection
-	more int // that are not held
+	more int  // that are not held
+	null bool // one of this turn was rejected with null, which is also the engine's word where it has no memory for an error
 	told tracker
+
+	nothing libquickjs.TJSValue // null
 }
 
 type rejection struct{ promise, reason quickjs.Value }
@@ -35,6 +38,9 @@ type tracker func(_ unsafe.Pointer, _ uintptr, promise, reason libquickjs.TJSVal
 // it is given; nothing moves it.
 func track(vm *quickjs.VM, rt *libquickjs.TJSRuntime) *rejections {
 	r := &rejections{vm: vm, rt: rt}
+	if v, err := vm.EvalValue("null", quickjs.EvalGlobal); err == nil {
+		r.nothing = (*value)(unsafe.Pointer(&v)).v
+	}
 	r.told = func(_ unsafe.Pointer, _ uintptr, promise, reason libquickjs.TJSValue, handled int32, _ uintptr) {
 		if handled != 0 {
 			r.drop(promise)
@@ -58,6 +64,7 @@ func (r *rejections) keep(v libquickjs.TJSValue) quickjs.Value {
 }
 
 func (r *rejections) add(promise, reason libquickjs.TJSValue) {
+	r.null = r.null || reason == r.nothing
 	if len(r.held) == mostRejected {
 		r.more++
 		return
@@ -91,12 +98,15 @@ func (r *rejections) take() (held []rejection, more int) {
 	return held, more
 }
 
-// forget drops everything.
-func (r *rejections) forget() {
+// forget drops everything at the end of a turn. It reports whether a promise was
+// rejected with null in it.
+func (r *rejections) forget() (null bool) {
 	held, _ := r.take()
 	for _, h := range held {
 		h.free()
 	}
+	null, r.null = r.null, false
+	return null
 }
 
 // stop ends it before the engine goes.

@@ -81,6 +81,13 @@ func (t *task) stop() {
 // left is what t may still compute.
 func (t *task) left() time.Duration { return t.program.bounds.CPU - t.used }
 
+// stalled tells whether nothing that is under way would wake t again: where there is
+// no memory to say how t ends, or for a job of the engine's, t waits for nobody.
+func (t *task) stalled() bool {
+	reading := t.invoke.n&flagBody != 0 && t.invoke.n&flagEnd == 0
+	return !t.ended && !reading && len(t.calls) == 0 && len(t.flows) == 0 && t.alarms.pending() == 0
+}
+
 // wants tells whether a message is one for the script, after taking what is not.
 // Of a wake-up it says for which timer.
 func (t *task) wants(m *message) bool {

@@ -77,7 +77,7 @@ func (m *machine) call(t *task, msg message) {
 	if err == nil {
 		err = m.drain(t, begun)
 	}
-	m.rejected.forget()
+	null := m.rejected.forget()
 	m.disarm()
 	t.used += time.Since(begun)
 	before, held := m.holds.Load(), int64(*m.heap)
@@ -87,6 +87,9 @@ func (m *machine) call(t *task, msg message) {
 		m.broken(t, err)
 	case t.left() <= 0:
 		m.limit(t, limitCPU) // in many short turns
+	case null && t.stalled() && m.program.limitOf("", int64(*m.next)) != "":
+		m.limit(t, limitMemory)
+		m.condemn()
 	case held > before+machineBytes/2 && !m.program.engine.grown(m):
 		m.limit(t, limitMemory)
 		m.condemn()
@@ -156,7 +159,7 @@ func (m *machine) enter(msg message) error {
 
 func (m *machine) say(msg message) (any, error) {
 	body, flags := script(msg)
-	return m.dispatch.Call(quickjs.UndefinedValue, int(msg.kind), float64(msg.id), float64(msg.sub), float64(msg.n|flags), string(msg.head), body)
+	return m.dispatch.Call(quickjs.UndefinedValue, int(msg.kind), msg.id, msg.sub, msg.n|flags, string(msg.head), body)
 }
 
 // script is what core.js gets for bytes: text where a body is whole and may be

@@ -240,20 +240,30 @@ func TestEngineParts(t *testing.T) {
 const fazt = globalThis.__fazt;
 test("request", async () => {
   const signal = new AbortController().signal;
-  const r = fazt.request({ method: "POST", url: "https://h/x?y", headers: [["Content-Type", "text/plain"], ["X-A", "1"], ["X-A", "2"]], body: "hi", signal: () => signal });
+  const { request } = fazt.part("fetch");
+  const none = { pairs: () => [] };
+  const r = request("POST", "https://h/x?y", "hi", { pairs: () => [["Content-Type", "text/plain"], ["X-A", "1"], ["X-A", "2"]], signal });
   is("members", [r.method, r.url, r.headers.get("x-a")], ["POST", "https://h/x?y", "1, 2"]);
   ok("signal", r.signal === signal);
   ok("class", r instanceof Request);
   is("text", await r.text(), "hi");
-  is("stream", await fazt.request({ method: "PUT", url: "https://h/", headers: [], body: new ReadableStream({ start(c) { c.enqueue(bytes(65)); c.close(); } }) }).text(), "A");
-  is("no body", fazt.request({ method: "GET", url: "https://h/", headers: [], body: null }).body, null);
+  is("stream", await request("PUT", "https://h/", new ReadableStream({ start(c) { c.enqueue(bytes(65)); c.close(); } }), none).text(), "A");
+  is("no body", request("GET", "https://h/", null, none).body, null);
 });
 test("headers of a request are made when somebody looks", () => {
   let made = 0;
-  const r = fazt.request({ method: "GET", url: "https://h/", headers: () => { made++; return [["X-A", "1"]]; }, body: null });
+  const { request } = fazt.part("fetch");
+  const r = request("GET", "https://h/", null, { pairs: () => { made++; return [["X-A", "1"]]; } });
   is("not yet", [r.url, made], ["https://h/", 0]);
   is("once", [r.headers.get("x-a"), r.headers === r.headers, made], ["1", true, 1]);
-  is("copied", new Request(fazt.request({ method: "GET", url: "https://h/", headers: () => [["X-A", "2"]], body: null })).headers.get("x-a"), "2");
+  is("copied", new Request(request("GET", "https://h/", null, { pairs: () => [["X-A", "2"]] })).headers.get("x-a"), "2");
+});
+test("a copy of a request ends with it", () => {
+  const end = new AbortController();
+  const r = fazt.part("fetch").request("GET", "https://h/", null, { pairs: () => [], signal: end.signal });
+  const [clone, copy] = [r.clone(), new Request(r)];
+  end.abort();
+  is("aborted", [r.signal.aborted, clone.signal.aborted, copy.signal.aborted], [true, true, true]);
 });
 test("simple answers load no streams", async () => {
   is("string", fazt.responseParts(new Response("hi", { status: 201, headers: { A: "1" } })), { status: 201, statusText: "", headers: [["a", "1"], ["content-type", "text/plain;charset=UTF-8"]], body: "hi" });
@@ -292,7 +302,7 @@ func TestSimpleAnswerLoadsNoStreams(t *testing.T) {
 	runIn(t, vm, `
 test("loaded", () => {
   const fazt = globalThis.__fazt;
-  const r = fazt.request({ method: "GET", url: "https://h/x", headers: [], body: null });
+  const r = fazt.part("fetch").request("GET", "https://h/x", null, { pairs: () => [] });
   new URL(r.url).searchParams.get("a");
   fazt.responseParts(Response.json({ path: new URL(r.url).pathname }));
   is("parts", ["streams", "blob", "crypto", "event", "compression", "clone", "inspect"].filter(fazt.loaded), []);

@@ -107,11 +107,9 @@
     value: {
       __proto__: null,
       part, // part("fetch") warms a part before the first request
-      loaded: web.loaded,
       loaded: (name) => loaded[name] !== undefined,
       inspect: (value, options) => part("inspect").inspect(value, options),
       format: (values) => part("inspect").format(values),
-      request: (parts) => part("fetch").request(parts),
       requestParts: (request) => part("fetch").requestParts(request),
       response: (parts) => part("fetch").response(parts),
       responseParts: (response) => part("fetch").responseParts(response),

@@ -148,21 +148,18 @@ class Request {
   #method = "GET";
   #url;
   #headers = null; // made when somebody asks
-  #pairs = null; // of headers that nobody has asked for, or a function that returns them
+  #from = null; // who has the headers and the signal, until somebody asks: { pairs(), signal }
   #body = null;
   #signal = null; // a signal, a function that makes one, or null
   #options = null; // of choices, integrity, keepalive, referrer: what was given
 
   static {
-    request = (parts) => {
+    request = (method, url, body, from) => {
       const r = new Request(internal);
-      r.#method = parts.method;
-      r.#url = parts.url;
-      r.#pairs = parts.headers;
-      const body = parts.body;
-      if (body !== null && body !== undefined)
-        r.#body = typeof body === "string" || body instanceof Uint8Array ? bodyOf(body) : bodyOf(null, body);
-      r.#signal = parts.signal ?? null;
+      r.#method = method;
+      r.#url = url;
+      r.#from = from;
+      if (body !== null) r.#body = typeof body === "string" || body instanceof Uint8Array ? bodyOf(body) : bodyOf(null, body);
       return r;
     };
     requestParts = (r) => ({
@@ -171,13 +168,13 @@ class Request {
       headers: list(r.headers),
       body: forEngine(r.#body),
       redirect: r.#options?.redirect ?? "follow",
-      signal: r.#signal === null ? null : r.signal,
+      signal: r.#signal === null && r.#from === null ? null : r.signal,
     });
   }
 
   constructor(input, init = undefined) {
     if (input === internal) return;
-    if (arguments.length === 0) throw new TypeError("Request needs an address or a Request");
+    if (input === undefined) throw new TypeError("Request needs an address or a Request");
     if (init !== undefined && init !== null && typeof init !== "object" && typeof init !== "function") throw new TypeError("the options are no object");
     init ??= {};
     const from = input instanceof Request ? input : null;
@@ -214,7 +211,7 @@ class Request {
     if (signal !== undefined && signal !== null) {
       if (!(signal instanceof web.part("event").AbortSignal)) throw new TypeError("the signal is no AbortSignal");
       this.#signal = () => web.part("event").AbortSignal.any([signal]);
-    } else if (from !== null && signal === undefined && from.#signal !== null) {
+    } else if (from !== null && signal === undefined && (from.#signal !== null || from.#from !== null)) {
       this.#signal = () => web.part("event").AbortSignal.any([from.signal]);
     }
   }
@@ -238,14 +235,11 @@ class Request {
   get method() { return this.#method; }
   get url() { return this.#url; }
   get headers() {
-    if (this.#headers === null) {
-      this.#headers = adopt(typeof this.#pairs === "function" ? this.#pairs() : this.#pairs, false);
-      this.#pairs = null;
-    }
-    return this.#headers;
+    return (this.#headers ??= adopt(this.#from.pairs(), false));
   }
   get signal() {
     if (typeof this.#signal === "function") this.#signal = this.#signal();
+    if (this.#signal === null && this.#from !== null) this.#signal = this.#from.signal;
     return (this.#signal ??= new (web.part("event").AbortController)().signal);
   }
   get destination() { return ""; }
@@ -261,7 +255,7 @@ class Request {
     copy.#url = this.#url;
     copy.#headers = new Headers(this.headers);
     copy.#options = this.#options;
-    copy.#signal = this.#signal === null ? null : () => web.part("event").AbortSignal.any([this.signal]);
+    copy.#signal = this.#signal === null && this.#from === null ? null : () => web.part("event").AbortSignal.any([this.signal]);
     return copy;
   }
   static {
@@ -277,44 +271,40 @@ class Request {
 // --- Response ------------------------------------------------------------------
 
 const bodiless = (status) => status === 101 || status === 103 || status === 204 || status === 205 || status === 304;
+const usual = Object.freeze({ statusText: "", url: "", redirected: false, type: "default", fixed: false });
 let responseParts;
 let response;
+let sent;
 
 class Response {
   #status = 200;
-  #statusText = "";
   #headers = null; // made when somebody asks
-  #pairs = null; // of headers that nobody has asked for
-  #fixed = false;
+  #pairs = null; // of headers that nobody has asked for, or a content type alone
   #body = null;
-  #url = "";
-  #redirected = false;
-  #type = "default";
+  #more = usual; // what few have: statusText, url, redirected, type, and whether the headers are fixed
 
   static {
     response = (parts) => {
       const r = new Response(null, internal);
       r.#status = parts.status;
-      r.#statusText = parts.statusText ?? "";
       r.#pairs = parts.headers;
-      r.#fixed = true;
+      r.#more = { statusText: parts.statusText ?? "", url: parts.url ?? "", redirected: !!parts.redirected, type: "basic", fixed: true };
       const body = parts.body;
       if (body !== null && body !== undefined)
         r.#body = typeof body === "string" || body instanceof Uint8Array ? bodyOf(body) : bodyOf(null, body);
-      r.#url = parts.url ?? "";
-      r.#redirected = !!parts.redirected;
-      r.#type = "basic";
       return r;
     };
     responseParts = (r) => {
+      let parts;
+      sent(r, (_, status, headers, body) => (parts = { status, statusText: r.#more.statusText, headers: typeof headers === "string" ? [["content-type", headers]] : headers, body }));
+      return parts;
+    };
+    // sent hands a Response over by calling send(to, status, headers, body): headers are
+    // pairs, or a content type alone.
+    sent = (r, send, to) => {
       if (!(#status in r)) throw new TypeError("no Response was returned");
-      if (r.#type === "error") throw new TypeError("the Response is an error: Response.error() cannot be sent");
-      return {
-        status: r.#status,
-        statusText: r.#statusText,
-        headers: r.#headers === null ? (r.#pairs ?? []) : list(r.#headers),
-        body: forEngine(r.#body),
-      };
+      if (r.#more.type === "error") throw new TypeError("the Response is an error: Response.error() cannot be sent");
+      return send(to, r.#status, r.#headers === null ? (r.#pairs ?? []) : list(r.#headers), forEngine(r.#body));
     };
   }
 
@@ -341,17 +331,16 @@ class Response {
       if (this.#status < 200 || this.#status > 599) throw new RangeError(`the status ${this.#status} is not between 200 and 599`);
     }
     if (statusText !== undefined) {
-      this.#statusText = `${statusText}`;
-      if (/[^\t\x20-\x7e\x80-\xff]/.test(this.#statusText)) throw new TypeError("the status text has characters that cannot be sent");
+      this.#more = { ...usual, statusText: `${statusText}` };
+      if (/[^\t\x20-\x7e\x80-\xff]/.test(this.#more.statusText)) throw new TypeError("the status text has characters that cannot be sent");
     }
     if (headers !== undefined) this.#headers = new Headers(headers);
   }
   #typed(type) {
-    if (this.#headers === null) this.#pairs = [["content-type", type]];
+    if (this.#headers === null) this.#pairs = type;
     else if (!this.#headers.has("content-type")) this.#headers.append("content-type", type);
   }
   static json(data, init = undefined) {
-    if (arguments.length === 0) throw new TypeError("Response.json needs data");
     const string = JSON.stringify(data);
     if (string === undefined) throw new TypeError("the data cannot be written as JSON");
     const r = new Response(null, internal);
@@ -369,36 +358,31 @@ class Response {
     const r = new Response(null, internal);
     r.#status = Number(status);
     r.#pairs = [["location", address]];
-    r.#fixed = true;
+    r.#more = { ...usual, fixed: true };
     return r;
   }
   static error() {
     const r = new Response(null, internal);
     r.#status = 0;
-    r.#type = "error";
-    r.#fixed = true;
+    r.#more = { ...usual, type: "error", fixed: true };
     return r;
   }
-  get type() { return this.#type; }
-  get url() { return this.#url; }
-  get redirected() { return this.#redirected; }
+  get type() { return this.#more.type; }
+  get url() { return this.#more.url; }
+  get redirected() { return this.#more.redirected; }
   get status() { return this.#status; }
   get ok() { return this.#status >= 200 && this.#status <= 299; }
-  get statusText() { return this.#statusText; }
+  get statusText() { return this.#more.statusText; }
   get headers() {
-    if (this.#headers === null) this.#headers = adopt(this.#pairs ?? [], this.#fixed);
-    return this.#headers;
+    const pairs = this.#pairs;
+    return (this.#headers ??= adopt(typeof pairs === "string" ? [["content-type", pairs]] : (pairs ?? []), this.#more.fixed));
   }
   clone() {
     const copy = new Response(null, internal);
     copy.#body = copied(this.#body);
     copy.#status = this.#status;
-    copy.#statusText = this.#statusText;
     copy.#pairs = list(this.headers).map((p) => [p[0], p[1]]);
-    copy.#fixed = this.#fixed;
-    copy.#url = this.#url;
-    copy.#redirected = this.#redirected;
-    copy.#type = this.#type;
+    copy.#more = this.#more;
     return copy;
   }
   static {
@@ -407,4 +391,4 @@ class Response {
   get [Symbol.toStringTag]() { return "Response"; }
 }
 
-return { Request, Response, request, requestParts, response, responseParts };
+return { Request, Response, request, requestParts, response, responseParts, sent };

@@ -1,11 +1,11 @@
 // URL and URLSearchParams. A URL is its serialisation and the offsets of its parts,
-// both from Go.
+// both from Go, which only nods where an address is written as it would be serialised.
 let follow; // sets the query of a URL from its searchParams without a way back
 let fill; // sets the pairs of searchParams from its URL
 
 class URL {
   #href;
-  #at; // eleven offsets, see layout in url.go; text until the first use
+  #at = null; // eleven offsets, see layout in url.go; text or nothing until the first use
   #params = null;
 
   static {
@@ -13,20 +13,25 @@ class URL {
   }
   static canParse(url, base = undefined) {
     if (arguments.length === 0) throw new TypeError("URL.canParse needs an address");
-    return layout(url, base) !== null;
+    return normal(url, base) !== null;
   }
   static parse(url, base = undefined) {
     if (arguments.length === 0) throw new TypeError("URL.parse needs an address");
-    const found = layout(url, base);
-    return found === null ? null : new URL(found.slice(0, found.indexOf("\n")));
+    const found = normal(url, base);
+    return found === null ? null : new URL(found);
   }
   constructor(url, base = undefined) {
-    if (arguments.length === 0) throw new TypeError("URL needs an address");
+    if (url === undefined && base === undefined) throw new TypeError("URL needs an address");
+    url = `${url}`;
     const found = layout(url, base);
+    if (found === true) {
+      this.#href = url;
+      return;
+    }
     if (found === null) {
       const error = new TypeError(`Invalid URL: ${shortened(url)}`);
       error.code = "ERR_INVALID_URL";
-      error.input = `${url}`;
+      error.input = url;
       throw error;
     }
     this.#take(found);
@@ -37,7 +42,8 @@ class URL {
     this.#at = layout.slice(end + 1);
   }
   #cut(from, to) {
-    if (typeof this.#at === "string") this.#at = this.#at.split(",");
+    if (this.#at === null) this.#at = plainly(this.#href);
+    else if (typeof this.#at === "string") this.#at = this.#at.split(",");
     return this.#href.slice(from < 0 ? 0 : this.#at[from], this.#at[to]);
   }
   #set(part, value) {
@@ -46,9 +52,15 @@ class URL {
   }
   get href() { return this.#href; }
   set href(value) {
+    value = `${value}`;
     const found = layout(value, undefined);
     if (found === null) throw new TypeError(`Invalid URL: ${shortened(value)}`);
-    this.#take(found);
+    if (found === true) {
+      this.#href = value;
+      this.#at = null;
+    } else {
+      this.#take(found);
+    }
     if (this.#params !== null) fill(this.#params, this.search);
   }
   get origin() {
@@ -97,7 +109,19 @@ class URL {
 }
 
 const internal = Symbol();
-const layout = (url, base) => (base === undefined ? web.call("url", `${url}`) : web.call("url", `${url}`, `${base}`));
+const layout = (url, base) => (base === undefined ? web.call("url", url) : web.call("url", url, `${base}`));
+
+// plainly finds the parts of an address that has no more than protocol, host, port,
+// path and query.
+function plainly(href) {
+  const protocol = href.indexOf(":") + 1;
+  const host = protocol + 2;
+  const path = href.indexOf("/", host);
+  const port = href.indexOf(":", host);
+  const query = href.indexOf("?", path);
+  return [protocol, host, host, host, host, host, port < 0 || port > path ? path : port, path, path, query < 0 ? href.length : query, href.length];
+}
+
 function shortened(url) {
   const string = `${url}`;
   return string.length > 200 ? `${string.slice(0, 200)}…` : string;
@@ -241,7 +265,9 @@ const serialised = (pairs) => pairs.map((p) => `${encoded(p[0])}=${encoded(p[1])
 
 // normal is an address as URL would serialise it, or null.
 function normal(address, base = undefined) {
+  address = `${address}`;
   const found = layout(address, base);
+  if (found === true) return address;
   return found === null ? null : found.slice(0, found.indexOf("\n"));
 }
 
