@@ -47,7 +47,7 @@ func (d *DB) migrate(ctx context.Context, table string, migrations fs.FS) error 
 	if err := d.line.enter(ctx); err != nil {
 		return err
 	}
-	defer d.line.leave()
+	defer d.next(false)
 	if d.batch != nil {
 		d.commit()
 	}

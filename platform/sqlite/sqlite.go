@@ -185,7 +185,7 @@ func (d *DB) Close() error {
 	if err := d.line.enter(ctx); err != nil {
 		return fault.New(fault.Exhausted, "database %q is busy", filepath.Base(d.path)).WithSubject(d.path)
 	}
-	defer d.line.leave()
+	defer d.next(false)
 	if d.shut {
 		return nil
 	}
