@@ -270,7 +270,7 @@ class Request {
 
 // --- Response ------------------------------------------------------------------
 
-const bodiless = (status) => status === 101 || status === 103 || status === 204 || status === 205 || status === 304;
+const bodiless = (status) => status !== 200 && (status === 101 || status === 103 || status === 204 || status === 205 || status === 304);
 const usual = Object.freeze({ statusText: "", url: "", redirected: false, type: "default", fixed: false });
 let responseParts;
 let response;
