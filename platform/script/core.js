@@ -108,7 +108,7 @@ guard(String, "raw", (name, native) =>
 
 const FIELDS = 7; // how many come before the headers
 
-const NULL = stringify({ name: "Error", message: "null was thrown" }); // as failure has it
+const NULL = stringify(failure(null)); // what there is memory for when there is none
 
 class Invocation {
   constructor(id, head) {
@@ -350,7 +350,7 @@ const refuseListener = {
 };
 hidden(globalThis, "addEventListener", refuseListener.addEventListener);
 
-const isResponse = (value) => fetching !== null && value instanceof fetching.Response;
+const isResponse = (value) => value instanceof fetching.Response;
 
 const ASYNC = Symbol.for("fazt.async");
 
@@ -370,8 +370,9 @@ function begin(id, flags, head, body) {
   const inv = new Invocation(id, head);
   live.set(id, inv);
   current = inv;
-  if (early.length > 0) flush(inv);
+  flush(inv);
   if (flags & F_EVENT) return happen(inv, body);
+  if (fetching === null) return inv.fail(new TypeError("the module has no fetch handler"));
   const end = head.indexOf("\0");
   let content = null;
   if (flags & F_BODY) content = flags & F_END ? (flags & F_BYTES ? fromBase64(body) : body) : incoming(inv, 0);

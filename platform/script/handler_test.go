@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 	"testing"
@@ -108,6 +109,21 @@ func TestExceptions(t *testing.T) {
 	_, err := open(t, h, handler(`null.x`), script.Bounds{}).Fetch(t.Context(), get("http://app.test/"), &world{})
 	if e, _ := errors.AsType[*script.Exception](err); e == nil || e.Stack != "    at fetch (test:2:5)\n" {
 		t.Errorf("the stack is %q", e.Stack)
+	}
+}
+
+// A request to a module that answers none fails alone.
+func TestRequestWithoutHandler(t *testing.T) {
+	a := open(t, host(t, script.Config{Cores: 1}), `let n = 0; export default { scheduled() { return ++n } }`, script.Bounds{})
+	for want := 1; want <= 2; want++ {
+		_, err := a.Fetch(t.Context(), get("http://app.test/"), &world{})
+		if e, ok := errors.AsType[*script.Exception](err); !ok || e.Message != "the module has no fetch handler" {
+			t.Errorf("the request: %v", err)
+		}
+		got, err := a.Event(t.Context(), script.Event{Kind: "scheduled", Data: []byte("{}")}, &world{})
+		if err != nil || string(got) != fmt.Sprint(want) {
+			t.Errorf("the event: %s, %v; want %d", got, err, want)
+		}
 	}
 }
 

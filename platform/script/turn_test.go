@@ -1,8 +1,6 @@
 package script
 
-import (
-	"testing"
-)
+import "testing"
 
 // The factories that are shipped: other tests of the package have one of their own.
 var shipped = bindingsSource + keysSource + sqlSource + docsSource + blobsSource + fetchSource

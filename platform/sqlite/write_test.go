@@ -107,6 +107,21 @@ func TestWritersShare(t *testing.T) {
 	}
 }
 
+// A panic on the goroutine of another comes out in its caller, and says where it was.
+func TestPanicOfAShare(t *testing.T) {
+	d := open(t)
+	var told any
+	queued(d, func() error {
+		defer func() { told = recover() }()
+		return d.Write(t.Context(), stumble)
+	})
+	if p, ok := told.(*sqlite.Panic); !ok || p.Value != "no" || !strings.Contains(p.String(), "stumble") {
+		t.Errorf("%v", told)
+	}
+}
+
+func stumble(*sqlite.Tx) error { panic("no") }
+
 // One transaction is not endless.
 func TestSharedTransactionIsBounded(t *testing.T) {
 	d := open(t)

@@ -112,7 +112,6 @@
       format: (values) => part("inspect").format(values),
       requestParts: (request) => part("fetch").requestParts(request),
       response: (parts) => part("fetch").response(parts),
-      responseParts: (response) => part("fetch").responseParts(response),
       encode: (string) => part("encoding").encode(string),
       decode: (bytes) => part("encoding").decode(bytes),
       report: (error) => part("event").report(error),

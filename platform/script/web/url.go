@@ -73,7 +73,8 @@ func special(scheme string) bool {
 }
 
 // parseURL takes an address and perhaps a base, and returns the layout of what
-// they make, or true for a plain address, which is all of it. No URL is an answer, nil: the prelude throws where the standard does.
+// they make, or true for a plain address, which is all of it. No URL is an answer,
+// nil: the prelude throws where the standard does.
 func parseURL(p whatwg.Parser, args []any) any {
 	if plain(text(args, 0)) {
 		return true // whatever the base is

@@ -272,7 +272,6 @@ class Request {
 
 const bodiless = (status) => status !== 200 && (status === 101 || status === 103 || status === 204 || status === 205 || status === 304);
 const usual = Object.freeze({ statusText: "", url: "", redirected: false, type: "default", fixed: false });
-let responseParts;
 let response;
 let sent;
 
@@ -294,14 +293,9 @@ class Response {
         r.#body = typeof body === "string" || body instanceof Uint8Array ? bodyOf(body) : bodyOf(null, body);
       return r;
     };
-    responseParts = (r) => {
-      let parts;
-      sent(r, (_, status, headers, body) => (parts = { status, statusText: r.#more.statusText, headers: typeof headers === "string" ? [["content-type", headers]] : headers, body }));
-      return parts;
-    };
     // sent hands a Response over by calling send(to, status, headers, body): headers are
     // pairs, or a content type alone.
-    sent = (r, send, to) => {
+    sent = (r, send, to = undefined) => {
       if (!(#status in r)) throw new TypeError("no Response was returned");
       if (r.#more.type === "error") throw new TypeError("the Response is an error: Response.error() cannot be sent");
       return send(to, r.#status, r.#headers === null ? (r.#pairs ?? []) : list(r.#headers), forEngine(r.#body));
@@ -391,4 +385,4 @@ class Response {
   get [Symbol.toStringTag]() { return "Response"; }
 }
 
-return { Request, Response, request, requestParts, response, responseParts, sent };
+return { Request, Response, request, requestParts, response, sent };
