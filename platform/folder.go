@@ -98,7 +98,7 @@ func Vacant(ctx context.Context, dir string) error {
 	if err != nil {
 		return fault.Wrap(fault.Unavailable, err, "lock state folder %q", dir)
 	}
-	defer f.Close() // and with it the lock, which nothing was written under
+	defer unlock(f) // nothing was written under it
 	for {
 		err := flock(f, syscall.LOCK_EX|syscall.LOCK_NB)
 		if err == nil {
@@ -148,6 +148,11 @@ func holder(f *os.File) string {
 	}
 	return "process " + pid
 }
+
+// unlock gives the lock back and closes its file. Closing alone would leave it
+// with a child that is being started in this moment, which has a copy of the
+// file until it comes to its own program.
+func unlock(f *os.File) error { return errors.Join(flock(f, syscall.LOCK_UN), f.Close()) }
 
 func flock(f *os.File, how int) error {
 	for {

@@ -225,7 +225,7 @@ func (p *Platform) Close() error {
 		noteTime(p.lock, p.Clock.Sure())
 	}
 	if p.lock != nil {
-		err = errors.Join(err, p.lock.Close())
+		err = errors.Join(err, unlock(p.lock))
 		p.lock = nil
 	}
 	return err

@@ -583,6 +583,45 @@ func TestLockOutlivesItsHolderByAMoment(t *testing.T) {
 	}
 }
 
+// A folder that was closed is free at once, also while a child that is being
+// started still has a copy of the file that was locked.
+func TestClosedFolderIsFree(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "state")
+	p := open(t, dir)
+	files, err := filepath.Glob("/proc/self/fd/*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	copies := 0
+	for _, file := range files {
+		if name, err := os.Readlink(file); err != nil || name != filepath.Join(dir, "lock") {
+			continue
+		}
+		number, err := strconv.Atoi(filepath.Base(file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		copied, err := syscall.Dup(number)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer syscall.Close(copied)
+		copies++
+	}
+	if copies != 1 {
+		t.Fatalf("%d files are the folder's lock, want 1", copies)
+	}
+	if err := p.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if p, err = platform.Open(context.Background(), dir, slog.New(slog.DiscardHandler)); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
 // A start that ends well is forgotten, one that does not is counted for a
 // minute.
 func TestCrashes(t *testing.T) {
