@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"sync"
 
 	"github.com/hashicorp/hcl/v2"
 )
@@ -42,7 +43,7 @@ func (d *decoded) judgeProgram(r *reporter) {
 }
 
 // bindingForm is what the names that code knows things by look like.
-var bindingForm = regexp.MustCompile(`^[A-Za-z_$][A-Za-z0-9_$]{0,63}$`)
+var bindingForm = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z_$][A-Za-z0-9_$]{0,63}$`) })
 
 // assetsBinding is the name of the app's own files, which is always there.
 const assetsBinding = "ASSETS"
@@ -53,7 +54,7 @@ func (d *decoded) judgeBindings(env map[string]EnvValue, r *reporter) {
 	judge := func(name, what string, at hcl.Range) {
 		before, twice := first[name]
 		switch {
-		case !bindingForm.MatchString(name) || len(name) > 1 && name[:2] == "__":
+		case !bindingForm().MatchString(name) || len(name) > 1 && name[:2] == "__":
 			r.error(codeName, at, fmt.Sprintf("%s is not a name for %s", quoted(name), what), "it is env.NAME in the code: letters, digits, _ and $, beginning with a letter, at most 64")
 		case name == assetsBinding:
 			r.error(codeName, at, fmt.Sprintf("%q is not a name for %s", name, what), "env.ASSETS are the files of the app; choose another name")

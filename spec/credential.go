@@ -3,12 +3,13 @@ package spec
 import (
 	"fmt"
 	"regexp"
+	"sync"
 
 	"github.com/zclconf/go-cty/cty"
 )
 
 // credentialForm is what names of credentials look like.
-var credentialForm = regexp.MustCompile(`^[a-z0-9_-]{1,40}$`)
+var credentialForm = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[a-z0-9_-]{1,40}$`) })
 
 // credentialRoot is the root name of credentials in expressions, and the only
 // key of the value of one. The value is an object, so that it cannot be put
@@ -52,7 +53,7 @@ func decodeCredential(row Attribute, v cty.Value, p *spot, r *reporter) (any, bo
 	} else if name == "" {
 		return nil, refuse(row, v, p, r)
 	}
-	if !credentialForm.MatchString(name) {
+	if !credentialForm().MatchString(name) {
 		r.error(codeValue, p.at(), fmt.Sprintf("%q must not be %s", p.name, quoted(name)),
 			"the name of a credential is lower-case letters, digits, _ and -, at most 40; the node is given it by --credential NAME=PATH")
 		return nil, false

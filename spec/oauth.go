@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"unicode"
 )
 
@@ -111,7 +112,7 @@ func secureURL(u *url.URL) bool {
 }
 
 // tenantForm is what the tenants of Microsoft look like.
-var tenantForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9.-]{0,99}$`)
+var tenantForm = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9.-]{0,99}$`) })
 
 func tenantOf(d *decoded, r *reporter) string {
 	text, given := d.values["tenant"].(string)
@@ -119,7 +120,7 @@ func tenantOf(d *decoded, r *reporter) string {
 	case !given:
 	case d.block.label() != ProviderMicrosoft:
 		r.error(codeTogether, d.at("tenant"), fmt.Sprintf("%q has no meaning in oauth %q", "tenant", d.block.label()), "only microsoft has tenants")
-	case !tenantForm.MatchString(text):
+	case !tenantForm().MatchString(text):
 		r.error(codeValue, d.at("tenant"), fmt.Sprintf("%s is not a tenant", quoted(text)), `write its id, or its domain such as "example.com"`)
 	}
 	drop(&text, defaultTenant)
@@ -144,13 +145,13 @@ func domainsOf(d *decoded, r *reporter) []string {
 }
 
 // scopeForm is what RFC 6749 takes for a scope.
-var scopeForm = regexp.MustCompile(`^[\x21\x23-\x5b\x5d-\x7e]{1,200}$`)
+var scopeForm = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[\x21\x23-\x5b\x5d-\x7e]{1,200}$`) })
 
 func scopesOf(d *decoded, r *reporter) []string {
 	list, _ := d.values["scopes"].([]string)
 	var scopes []string
 	for i, s := range list {
-		if !scopeForm.MatchString(s) {
+		if !scopeForm().MatchString(s) {
 			r.error(codeValue, d.spot("scopes").index(i).at(), fmt.Sprintf("%s is not a scope", quoted(s)), "each is an element of the list, without a space")
 		}
 		if !slices.Contains([]string{"openid", "email", "profile"}, s) {

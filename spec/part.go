@@ -22,7 +22,7 @@ func (p Part) Addr(app Addr) Addr {
 }
 
 // plainName tells whether a name needs no quotes in an address; a host does.
-func plainName(s string) bool { return bindingForm.MatchString(s) || validName(s) }
+func plainName(s string) bool { return bindingForm().MatchString(s) || validName(s) }
 
 // Parts are the blocks of an app that have to do with its code, in the order of
 // the language. An argument that is not set is left out: of what Filled returns

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"sync"
 	"time"
 )
 
@@ -50,7 +51,7 @@ func (l *load) roles(blocks []*block) {
 }
 
 // actionForm is what names of actions look like.
-var actionForm = regexp.MustCompile(`^[a-z][a-z0-9_.-]{0,39}(?::[a-z0-9_.-]{1,39})*$`)
+var actionForm = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[a-z][a-z0-9_.-]{0,39}(?::[a-z0-9_.-]{1,39})*$`) })
 
 func (l *load) grant(d *decoded, r *reporter) Grant {
 	actions, given := d.values["actions"].([]string)
@@ -58,7 +59,7 @@ func (l *load) grant(d *decoded, r *reporter) Grant {
 		r.error(codeValue, d.at("actions"), fmt.Sprintf("%q is empty", d.prefix+"actions"), `write actions = ["read", "write"]`)
 	}
 	for i, a := range actions {
-		if !actionForm.MatchString(a) {
+		if !actionForm().MatchString(a) {
 			r.error(codeValue, d.spot("actions").index(i).at(), fmt.Sprintf("%s is not an action", quoted(a)), `write it as "read" or "analytics:read": lower-case letters, digits, _, - and .`)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // bindingLabel is the label of a block that code knows as env.NAME.
@@ -82,10 +83,13 @@ func (a *App) stores(app *decoded, r *reporter) {
 }
 
 // indexForm and fieldForm are the names of indexes and of the fields of
-// documents.
+// documents. They are put together when they are asked for, as is every form that
+// has long repeats: those of all rooms were a quarter of the program's start.
 var (
-	indexForm = regexp.MustCompile(`^[a-z][a-z0-9_]{0,39}$`)
-	fieldForm = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,63}(?:\.[A-Za-z_][A-Za-z0-9_]{0,63}){0,7}$`)
+	indexForm = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[a-z][a-z0-9_]{0,39}$`) })
+	fieldForm = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,63}(?:\.[A-Za-z_][A-Za-z0-9_]{0,63}){0,7}$`)
+	})
 )
 
 // maxIndexed is how many fields one index may have.
@@ -106,7 +110,7 @@ func indexesOf(docs *decoded, r *reporter) []Index {
 			continue
 		}
 		first[i.Name] = d
-		if !indexForm.MatchString(i.Name) {
+		if !indexForm().MatchString(i.Name) {
 			r.error(codeName, d.block.name(), fmt.Sprintf("%s is not a name for an index", quoted(i.Name)), "lower-case letters, digits and _, beginning with a letter, at most 40")
 		}
 		judgeFields(i.On, d, r)
@@ -122,7 +126,7 @@ func judgeFields(fields []string, d *decoded, r *reporter) {
 	}
 	for i, field := range fields {
 		switch place := d.spot("on").index(i); {
-		case !fieldForm.MatchString(field):
+		case !fieldForm().MatchString(field):
 			r.error(codeValue, place.at(), fmt.Sprintf("%s is not a field of a document", quoted(field)), `write it as "parent" or "author.mail": letters, digits and _`)
 		case slices.Contains(fields[:i], field):
 			r.error(codeValue, place.at(), fmt.Sprintf("field %q is there twice", field), "remove one of them")

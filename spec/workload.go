@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // Workload is the canonical form of a workload block: programs that an issuer vouches
@@ -57,7 +58,7 @@ func audienceOf(d *decoded, r *reporter) string {
 }
 
 // claimForm is what names of claims look like: some issuers have addresses for them.
-var claimForm = regexp.MustCompile(`^[A-Za-z0-9_.:/-]{1,200}$`)
+var claimForm = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9_.:/-]{1,200}$`) })
 
 // claimsOf are what a token must say. A claim without a value would be one that the
 // token may lack.
@@ -71,7 +72,7 @@ func claimsOf(d *decoded, r *reporter) map[string]string {
 		switch {
 		case slices.Contains([]string{"iss", "aud", "exp", "nbf", "iat", "jti"}, name):
 			r.error(codeName, at, fmt.Sprintf("%q is judged anyway", name), "issuer and audience say whose the token is and whom it is for; remove it")
-		case !claimForm.MatchString(name):
+		case !claimForm().MatchString(name):
 			r.error(codeName, at, fmt.Sprintf("%s is not a claim", quoted(name)), "write it as the issuer's tokens have it")
 		case strings.TrimSpace(value) == "":
 			r.error(codeValue, at, fmt.Sprintf("%q is empty", name), "a claim that may be empty proves nothing: write its value, or remove it")

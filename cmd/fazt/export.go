@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/fazt-sh/fazt/platform/fault"
 	"github.com/fazt-sh/fazt/platform/op"
@@ -103,7 +104,7 @@ func exportOps(n *node) []op.Op {
 	}
 }
 
-var addressForm = regexp.MustCompile(`^app\.[a-z0-9-]{1,40}(\["[a-z0-9-]{1,40}"\])?$`)
+var addressForm = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^app\.[a-z0-9-]{1,40}(\["[a-z0-9-]{1,40}"\])?$`) })
 
 // appAddress is an address as the language writes it.
 func appAddress(name string) (string, error) {
@@ -111,7 +112,7 @@ func appAddress(name string) (string, error) {
 	if !strings.HasPrefix(addr, "app.") {
 		addr = "app." + addr
 	}
-	if !addressForm.MatchString(addr) {
+	if !addressForm().MatchString(addr) {
 		return "", fault.New(fault.Invalid, "%q is not the name of an app", name).WithHint(`write blog, app.blog or 'app.site["docs"]'`)
 	}
 	return addr, nil

@@ -13,6 +13,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/fazt-sh/fazt/platform/fault"
 	"github.com/fazt-sh/fazt/platform/op"
@@ -30,7 +31,7 @@ type peer struct {
 // folder, tokens apart in the state folder, which only they can read.
 type peerBook struct{ config, state string }
 
-var peerName = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,39}$`)
+var peerName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,39}$`) })
 
 // reservedPeers mean something else: this machine, every peer, the CI pair of
 // environment variables.
@@ -160,7 +161,7 @@ func (p *program) peerOps() []op.Op {
 }
 
 func (p *program) peerAdd(ctx context.Context, in peerAddIn) (peersOut, error) {
-	if !peerName.MatchString(in.Name) || slices.Contains(reservedPeers(), in.Name) {
+	if !peerName().MatchString(in.Name) || slices.Contains(reservedPeers(), in.Name) {
 		return peersOut{}, fault.New(fault.Invalid, "%q cannot name a peer", in.Name).
 			WithHint("use lower-case letters, digits and dashes, and not %s", strings.Join(reservedPeers(), ", "))
 	}

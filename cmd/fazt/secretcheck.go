@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/fazt-sh/fazt/platform/fault"
 	"github.com/fazt-sh/fazt/platform/op"
@@ -169,7 +170,9 @@ func (v vault) named() (found []secretFinding) {
 // What credentials look like: those with a form of their own, and texts without
 // spaces that are the value of something called like one.
 var (
-	credentialWords = regexp.MustCompile(`\b(?:sk_live_|rk_live_|whsec_|ghp_|gho_|ghs_|github_pat_|glpat-|xox[abprs]-|AKIA|ASIA|AIza|SG\.|shpat_|npm_|hvs\.|dop_v1_|AGE-SECRET-KEY-)[0-9A-Za-z_-]{8,}|-----BEGIN [A-Z ]*PRIVATE KEY-----|\beyJ[0-9A-Za-z_-]{10,}\.eyJ[0-9A-Za-z_-]{10,}\.`)
+	credentialWords = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`\b(?:sk_live_|rk_live_|whsec_|ghp_|gho_|ghs_|github_pat_|glpat-|xox[abprs]-|AKIA|ASIA|AIza|SG\.|shpat_|npm_|hvs\.|dop_v1_|AGE-SECRET-KEY-)[0-9A-Za-z_-]{8,}|-----BEGIN [A-Z ]*PRIVATE KEY-----|\beyJ[0-9A-Za-z_-]{10,}\.eyJ[0-9A-Za-z_-]{10,}\.`)
+	})
 	credentialNames = regexp.MustCompile(`(?i)(?:passw(?:or)?d|secret|token|api_?key|private_?key|access_?key)"?\s*[=:]\s*"([^"\s$%{}]{8,})"`)
 	notCredentials  = regexp.MustCompile(`^(?:https?:|/|\.|\$)`)
 )
@@ -186,7 +189,7 @@ func (v vault) credentials() (found []secretFinding) {
 		for text := range bytes.Lines(src) {
 			line++
 			named := credentialNames.FindSubmatch(text)
-			if credentialWords.Match(text) || named != nil && !notCredentials.Match(named[1]) {
+			if credentialWords().Match(text) || named != nil && !notCredentials.Match(named[1]) {
 				found = append(found, secretFinding{Kind: foundCredential, File: name, Line: line, Message: "this looks like a credential in plain sight",
 					Fix: "get a new one, as it is in the history now, and seal it: fazt secret set NAME"})
 			}

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/fazt-sh/fazt/platform"
@@ -216,7 +217,7 @@ type syncIn struct {
 }
 
 // commitID is how a commit is named, or what a folder that is followed was.
-var commitID = regexp.MustCompile(`^(dir:)?[0-9a-fA-F]{7,40}$`)
+var commitID = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^(dir:)?[0-9a-fA-F]{7,40}$`) })
 
 // exitRolledBack says that what was waited for is not what is served: it was
 // rolled back.
@@ -326,7 +327,7 @@ func (n *node) sync(ctx context.Context, in syncIn) (syncOut, error) {
 	if err := n.safe.refuse(); err != nil {
 		return syncOut{}, err
 	}
-	if in.Rev != "" && !commitID.MatchString(in.Rev) {
+	if in.Rev != "" && !commitID().MatchString(in.Rev) {
 		return syncOut{}, fault.New(fault.Invalid, "%q is no revision", in.Rev).WithHint("give seven or more digits of a commit id")
 	}
 	if in.Timeout > 0 {

@@ -60,7 +60,7 @@ type stream struct {
 // New returns the log kept in a folder, which is made with the first line.
 func New(dir string) *Log { return &Log{dir: dir, apps: map[string]*stream{}} }
 
-var idForm = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,79}$`)
+var idForm = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,79}$`) })
 
 func (l *Log) path(app string) string { return filepath.Join(l.dir, app+".ndjson") }
 
@@ -77,7 +77,7 @@ func (l *Log) ofLocked(app string) *stream {
 // Write adds lines to an app's log and wakes who follows it. The error is one of
 // the disk; the lines have reached the followers then.
 func (l *Log) Write(app string, lines ...Line) error {
-	if !idForm.MatchString(app) {
+	if !idForm().MatchString(app) {
 		return fault.New(fault.Internal, "%q cannot name a log", app)
 	}
 	var text []byte
@@ -157,7 +157,7 @@ func (f Filter) takes(line Line) bool {
 // Read returns lines of an app, oldest first. An app that never said anything has
 // none. A line that a crash cut short is left out.
 func (l *Log) Read(app string, f Filter) ([]Line, error) {
-	if !idForm.MatchString(app) {
+	if !idForm().MatchString(app) {
 		return nil, nil
 	}
 	l.mu.Lock()
@@ -212,7 +212,7 @@ func (f Filter) Takes(line Line) bool { return f.takes(line) }
 
 // Remove forgets what an app said.
 func (l *Log) Remove(app string) error {
-	if !idForm.MatchString(app) {
+	if !idForm().MatchString(app) {
 		return nil
 	}
 	l.mu.Lock()

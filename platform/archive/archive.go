@@ -15,6 +15,7 @@ import (
 	"encoding/hex"
 	"hash"
 	"regexp"
+	"sync"
 	"time"
 
 	"github.com/fazt-sh/fazt/platform/fault"
@@ -46,7 +47,9 @@ type Limits struct {
 
 // nameForm is what pieces are called: at most six words that begin with a letter or
 // a digit, so none is hidden, and none leads out of a folder.
-var nameForm = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,99}(/[a-z0-9][a-z0-9._-]{0,99}){0,5}$`)
+var nameForm = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,99}(/[a-z0-9][a-z0-9._-]{0,99}){0,5}$`)
+})
 
 // end is the last piece.
 type end struct {
@@ -68,7 +71,7 @@ func newTally() *tally { return &tally{hash: sha256.New()} }
 // begin counts a piece whose bytes follow.
 func (t *tally) begin(name string, size int64) error {
 	switch {
-	case !nameForm.MatchString(name):
+	case !nameForm().MatchString(name):
 		return bad("%.100q is no name of a piece", name)
 	case name <= t.last && t.Pieces > 1: // the head is before all others
 		return bad("%q comes after %q", name, t.last)

@@ -68,7 +68,7 @@ type Store struct {
 }
 
 // nameForm is what queues and schedules are called: names of bindings.
-var nameForm = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_.-]{0,63}$`)
+var nameForm = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_.-]{0,63}$`) })
 
 // Open prepares the tables in db. Nothing is delivered before Run, and nothing
 // can be sent before Declare.
@@ -101,14 +101,14 @@ func Open(ctx context.Context, db *sqlite.DB, o Options) (*Store, error) {
 func (s *Store) Declare(ctx context.Context, queues []Queue, schedules []Schedule) error {
 	known := map[string]Queue{}
 	for _, q := range queues {
-		if !nameForm.MatchString(q.Name) {
+		if !nameForm().MatchString(q.Name) {
 			return fault.New(fault.Invalid, "%q is no name for a queue", q.Name)
 		}
 		known[q.Name] = q.withDefaults()
 	}
 	rhythms := map[string]rhythm{}
 	for _, c := range schedules {
-		if !nameForm.MatchString(c.Name) {
+		if !nameForm().MatchString(c.Name) {
 			return fault.New(fault.Invalid, "%q is no name for a schedule", c.Name)
 		}
 		r, err := parseRhythm(c.Spec, c.Zone)

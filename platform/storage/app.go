@@ -167,7 +167,7 @@ type view struct {
 
 func (c *core) view(kind, name string) view {
 	v := view{core: c, kind: kind, name: name}
-	if !bindName.MatchString(name) {
+	if !bindName().MatchString(name) {
 		v.err = fault.New(fault.Invalid, "%q is no name of a binding", name)
 	}
 	return v

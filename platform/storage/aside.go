@@ -32,7 +32,7 @@ func (p *Pool) List() ([]string, error) {
 	}
 	var ids []string
 	for _, e := range entries {
-		if e.IsDir() && appID.MatchString(e.Name()) {
+		if e.IsDir() && appID().MatchString(e.Name()) {
 			ids = append(ids, e.Name())
 		}
 	}
@@ -87,7 +87,7 @@ func (p *Pool) Asides() ([]Aside, error) {
 
 func parseAside(name string) (a Aside, ok bool) {
 	cut := strings.LastIndexByte(name, '-')
-	if cut < 0 || !appID.MatchString(name[:cut]) {
+	if cut < 0 || !appID().MatchString(name[:cut]) {
 		return a, false
 	}
 	at, err := time.Parse(goneStamp, name[cut+1:])

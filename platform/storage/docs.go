@@ -67,7 +67,7 @@ type Doc struct {
 }
 
 func (i Index) check() error {
-	if !bindName.MatchString(i.Name) {
+	if !bindName().MatchString(i.Name) {
 		return fault.New(fault.Invalid, "%q is no name of an index", i.Name)
 	}
 	if len(i.On) == 0 || len(i.On) > 8 {

@@ -88,7 +88,7 @@ func (p *Pool) handle(sl *slot) *App {
 // a slot that is open comes back with one more use; any other comes back busy, for
 // the caller alone, who ends that with doneLocked.
 func (p *Pool) claim(ctx context.Context, id string, share bool) (*slot, error) {
-	if !appID.MatchString(id) {
+	if !appID().MatchString(id) {
 		return nil, fault.New(fault.Invalid, "%q is no id of an app", id)
 	}
 	for {

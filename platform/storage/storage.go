@@ -12,6 +12,7 @@ package storage
 import (
 	"context"
 	"regexp"
+	"sync"
 	"time"
 	"unicode/utf8"
 
@@ -51,8 +52,8 @@ const (
 )
 
 var (
-	appID    = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,79}$`)
-	bindName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.:-]{0,127}$`)
+	appID    = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,79}$`) })
+	bindName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.:-]{0,127}$`) })
 )
 
 // checkText refuses a name that is empty, too long, no text, or that has a NUL
