@@ -106,7 +106,7 @@ func (p *parser) fits(o *operation, b *binder, n int) error {
 			known = append(known, "--no-"+f.flag)
 		}
 	}
-	if err := p.strayFlag(known); err != nil {
+	if err := p.strayFlag("fazt help "+o.row.Name, known); err != nil {
 		return err
 	}
 	room := len(b.args)

@@ -84,7 +84,7 @@ func Parse(t Table, args []string) (Call, error) {
 		return c, nil
 	case o == nil && len(p.positions) == 0:
 		c.Globals.Help = true
-		return c, p.strayFlag(globalNames(p.globals))
+		return c, p.strayFlag("fazt help", globalNames(p.globals))
 	case o == nil:
 		return c, p.unknownCommand()
 	case o.row.Local && c.Target != "":
@@ -303,8 +303,8 @@ func nouns(names []string) []string {
 	return out
 }
 
-// strayFlag refuses flags that none of the known ones is.
-func (p *parser) strayFlag(known []string) error {
+// strayFlag refuses flags that none of the known ones is; help lists those.
+func (p *parser) strayFlag(help string, known []string) error {
 	for _, t := range p.tokens {
 		name, _, _ := strings.Cut(t.text, "=")
 		if !t.flag || !strings.HasPrefix(name, "--") || slices.Contains(known, name) {
@@ -313,7 +313,7 @@ func (p *parser) strayFlag(known []string) error {
 		if near := nearest(name, known); near != "" {
 			return usageHint("did you mean "+near+"?", "unknown flag %s", name)
 		}
-		return Usage("unknown flag %s", name)
+		return usageHint(help+" lists the flags", "unknown flag %s", name)
 	}
 	return nil
 }

@@ -62,10 +62,10 @@ func TestUsageErrors(t *testing.T) {
 		"aply":                                 `unknown command "aply"|did you mean "fazt apply"?`,
 		"zzz":                                  `unknown command "zzz"|fazt help lists the commands`,
 		"app list --limt 3":                    `unknown flag --limt|did you mean --limit?`,
-		"app list --nonsense":                  `unknown flag --nonsense`,
+		"app list --nonsense":                  `unknown flag --nonsense|fazt help app list lists the flags`,
 		"app list --jsn":                       `unknown flag --jsn|did you mean --json?`,
 		"app list -z":                          `unknown flag -z`,
-		"app list --how x":                     `unknown flag --how`,
+		"app list --how x":                     `unknown flag --how|fazt help app list lists the flags`,
 		"app list a b":                         `"app list" does not take the argument "b"|usage: fazt [@peer] app list [APP] [flags]`,
 		"app list --limit":                     `--limit needs a value`,
 		"app list --limit --all":               `--limit needs a value|write --limit=VALUE if the value begins with a dash`,
@@ -79,7 +79,7 @@ func TestUsageErrors(t *testing.T) {
 		"app remove":                           `"app remove" needs APP|usage: fazt [@peer] app remove APP`,
 		"fail quietly":                         `HOW wants plain, coded, places, panic, internal or exit, not "quietly"`,
 		"app list --color sometimes":           `--color wants auto, always or never, not "sometimes"`,
-		"--frob":                               `unknown flag --frob`,
+		"--frob":                               `unknown flag --frob|fazt help lists the flags`,
 	} {
 		message, hint, _ := strings.Cut(want, "|")
 		_, err := op.Parse(sample(nil), strings.Fields(line))
