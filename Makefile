@@ -22,9 +22,10 @@ test: ## every test, without the slow suites
 race: ## the same under the race detector (needs a C compiler), a third of the scripts; FAZT_SCRIPTS=all has each
 	CGO_ENABLED=1 GORACE=atexit_sleep_ms=0 go test -race $(RACEFLAGS) -short -timeout 20m ./...
 
+# Most of these tests wait for something a third of their time.
 integration: ## the real binary, real git, what each can meet
 	go test -tags failpoints -count=1 ./reconcile/source -run CrashLeaves
-	go test -tags integration -count=1 -timeout 20m ./cmd/fazt -run 'Integration' -skip 'Integration(Apps)?Kill$$'
+	go test -tags integration -count=1 -timeout 20m -parallel 3 ./cmd/fazt -run 'Integration' -skip 'Integration(Apps)?Kill$$'
 
 elsewhere: ## every script at a console's door, over TLS
 	FAZT_ELSEWHERE=all go test -tags integration -count=1 -timeout 20m ./cmd/fazt -run 'IntegrationElsewhere'
@@ -87,8 +88,8 @@ gen-check: ## fail if a generated page is stale
 cover: ## coverage of the unit and script tests
 	go test -coverpkg=./... -coverprofile=cover.out ./... && go tool cover -func=cover.out | tail -n 1
 
-ci: lint test race integration kills browser ## what .ci/run runs; the tests have what gen-check asks
-	$(MAKE) fuzz FUZZTIME=1s FUZZEVERY=3
+ci: lint test race integration browser ## what .ci/run runs; the tests have what gen-check asks
+	$(MAKE) -j2 --output-sync kills fuzz FUZZTIME=1s FUZZEVERY=3
 
 .PHONY: help build test race integration elsewhere conformance conformance-oidc kills faults abuse browser fuzz bench bench-edge bench-reconcile bench-apps bench-start lint gen vendor-js gen-check cover ci
 .DEFAULT_GOAL := help
