@@ -2,7 +2,6 @@ package edge
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/fazt-sh/fazt/platform/binding"
@@ -27,7 +26,7 @@ func (s *Server) deliver(ctx context.Context, addr spec.Addr, data string, d que
 	said, err := site.backend.program.Event(ctx, event, site.backend.binding.For(ctx, event.Info))
 	if err != nil {
 		err = site.backend.told(err)
-		site.backend.say(s, site.revision[0], script.Line{Level: "error", RequestID: event.Info.RequestID, Text: what(d) + " failed: " + failureText(err)})
+		site.backend.say(s, site.revision[0], script.Line{Level: "error", RequestID: event.Info.RequestID, Text: what(d) + " failed: " + script.Trace(err)})
 		return queue.Answer{}, err
 	}
 	if d.Batch == nil {
@@ -44,11 +43,3 @@ func what(d queue.Delivery) string {
 	return fmt.Sprintf("a batch of %d of queue %s", len(d.Batch.Jobs), d.Batch.Queue)
 }
 
-// failureText is an error as the app's developer needs it: with the places in their
-// own files.
-func failureText(err error) string {
-	if e, ok := errors.AsType[*script.Exception](err); ok {
-		return e.Trace()
-	}
-	return fault.Message(err)
-}

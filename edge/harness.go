@@ -92,7 +92,7 @@ func (h *harness) Fetch(ctx context.Context, q script.Request) (*script.Response
 func did(value any, err error) (*script.Response, error) {
 	out := map[string]any{"value": value}
 	if err != nil {
-		out = map[string]any{"error": failureText(err)}
+		out = map[string]any{"error": script.Trace(err)}
 	}
 	text, err := json.Marshal(out)
 	return &script.Response{Status: http.StatusOK, Body: io.NopCloser(strings.NewReader(string(text)))}, err

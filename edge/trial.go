@@ -118,7 +118,7 @@ func (h *harness) broken(err error) error {
 	if name == "" {
 		return err
 	}
-	h.trial.End(Tested{Name: name, Error: "it ended the file: " + failureText(err), Took: took})
+	h.trial.End(Tested{Name: name, Error: "it ended the file: " + script.Trace(err), Took: took})
 	return nil
 }
 

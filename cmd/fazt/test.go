@@ -309,10 +309,7 @@ func (t *tester) file(ctx context.Context, objects []spec.Object, o spec.Object,
 
 // testTrouble is why a file could not be run, as its author needs it.
 func testTrouble(err error) string {
-	text := fault.Message(err)
-	if thrown, is := errors.AsType[*script.Exception](err); is {
-		text = thrown.Trace()
-	}
+	text := script.Trace(err)
 	if hint := fault.HintOf(err); hint != "" {
 		text += "\nhint: " + hint
 	}

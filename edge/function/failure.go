@@ -60,15 +60,15 @@ func (h *Handler) failure(r *http.Request, v Visitor, b script.Bindings, err err
 		if thrown.Code == fault.CodeDiskFull {
 			f.code, f.status = thrown.Code, http.StatusInsufficientStorage
 		}
-		f.tell(b, thrown.Trace())
+		f.tell(b, script.Trace(err))
 		if h.options.Dev != nil {
 			f.detail = strings.Replace(thrown.Trace(), "\n    at ", "\n"+h.options.Dev.Excerpt(thrown.Stack)+"\n    at ", 1)
 		}
 	case limit != "":
 		f.code, f.status = limit, statusOf(limit)
-		f.tell(b, limit+": "+fault.Message(err))
+		f.tell(b, strings.TrimRight(limit+": "+fault.Message(err)+"\n"+script.StackOf(err), "\n"))
 		if h.options.Dev != nil {
-			f.detail = fault.Message(err) + "\n" + fault.HintOf(err)
+			f.detail = strings.TrimSpace(fault.Message(err) + "\n" + fault.HintOf(err) + "\n" + h.options.Dev.Excerpt(script.StackOf(err)) + "\n" + script.StackOf(err))
 		}
 	case fault.KindOf(err) == fault.Unavailable, fault.KindOf(err) == fault.Exhausted:
 		f.code, f.status = "unavailable", http.StatusServiceUnavailable

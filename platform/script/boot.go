@@ -178,14 +178,19 @@ const compileBytes = 256 << 20
 
 // failure is an error of evaluation, as the node is told of it.
 func (m *machine) failure(err error) *failure {
+	var e *quickjs.Error
+	thrown := errors.As(err, &e)
 	if limit := m.program.verdict(err, int64(*m.heap)); limit != "" {
-		return &failure{Limit: limit}
+		f := &failure{Limit: limit}
+		if thrown {
+			f.Stack = topmost(e.Stack)
+		}
+		return f
 	}
 	if errors.Is(err, errAwaits) {
 		return &failure{Refused: err.Error()}
 	}
-	var e *quickjs.Error
-	if !errors.As(err, &e) {
+	if !thrown {
 		return &failure{Name: "Error", Message: err.Error()}
 	}
 	if strings.Contains(e.Message, "'Deno' is not defined") {

@@ -168,15 +168,15 @@ assign(Invocation.prototype, {
 function failure(error) {
   if (error === null || (typeof error !== "object" && typeof error !== "function")) return { name: "Error", message: `${String(error)} was thrown` };
   const limit = limited.get(error);
-  if (limit !== undefined) return { limit };
   try {
     let stack = `${error.stack ?? ""}`;
+    if (limit !== undefined) return { limit, stack };
     for (let e = error.cause, i = 0; e instanceof Error && i < 5; e = e.cause, i++) stack += `caused by ${e.name}: ${e.message}\n${e.stack}`;
     const hint = typeof error.hint === "string" ? error.hint : undefined;
     const code = typeof error.code === "string" ? error.code : undefined;
     return { name: `${error.name ?? "Error"}`, message: `${error.message ?? web.format([error])}`, stack, hint, code };
   } catch {
-    return { name: "Error", message: "something was thrown that cannot be shown" };
+    return limit === undefined ? { name: "Error", message: "something was thrown that cannot be shown" } : { limit };
   }
 }
 
@@ -288,9 +288,15 @@ function envOf(inv) {
   const env = assign({}, words);
   for (let i = 0; i < bound.length; i++) {
     const b = bound[i];
-    env[b.name] = b.make(b.name, b.value, (method, args, body, json, map) => call(inv, b.name, method, args, body, json, map));
+    env[b.name] = b.make(b.name, b.value, (method, args, body, json, map) => call(owner(inv), b.name, method, args, body, json, map));
   }
   return env;
+}
+
+// owner is whose call it is: of the request that env was handed to, or where a module
+// has kept it for longer, of the one whose turn it is.
+function owner(inv) {
+  return live.has(inv.id) || current === null ? inv : current;
 }
 
 function learn(items) {

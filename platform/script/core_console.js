@@ -74,7 +74,8 @@ function flush(inv) {
 function complain(inv, error, where = "") {
   try {
     const { limit, name, message, stack, hint } = failure(error);
-    send(LOG, inv, 0, ERROR, `uncaught ${where}${limit ?? `${name}: ${message}${hint ? `\nhint: ${hint}` : ""}\n${stack ?? ""}`.trimEnd()}`);
+    const said = limit ?? `${name}: ${message}${hint ? `\nhint: ${hint}` : ""}`;
+    send(LOG, inv, 0, ERROR, `uncaught ${where}${said}\n${stack ?? ""}`.trimEnd());
   } catch {
     // it has logged too much, or is over
   }

@@ -3,6 +3,7 @@ package script
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/fazt-sh/fazt/platform/fault"
@@ -38,6 +39,15 @@ type failure struct {
 	Busy    bool   `json:"busy,omitempty"`    // it was never begun
 }
 
+// mostFrames is how many lines of its stack a limit has: one of depth has a thousand.
+const mostFrames = 20
+
+// topmost is the beginning of a stack.
+func topmost(stack string) string {
+	lines := strings.SplitAfterN(stack, "\n", mostFrames+1)
+	return strings.Join(lines[:min(len(lines), mostFrames)], "")
+}
+
 func (f failure) encode() []byte {
 	b, err := json.Marshal(f)
 	if err != nil {
@@ -57,7 +67,7 @@ var (
 func (f failure) err(b Bounds, traces *trace) error {
 	switch {
 	case f.Limit != "":
-		return limitError(f.Limit, b)
+		return &Limited{Limit: f.Limit, Stack: traces.mapped(f.Stack), err: limitError(f.Limit, b)}
 	case f.Refused != "":
 		return fault.New(fault.Invalid, "%s", f.Refused)
 	case f.Busy:
@@ -69,7 +79,7 @@ func (f failure) err(b Bounds, traces *trace) error {
 }
 
 // limitError names a limit, its value and what to do.
-func limitError(limit string, b Bounds) error {
+func limitError(limit string, b Bounds) *fault.Error {
 	says, declares := "", ""
 	switch limit {
 	case limitCPU:

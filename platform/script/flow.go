@@ -71,14 +71,17 @@ func (f *inflow) add(b []byte, end bool) {
 	}
 }
 
-// fail ends the body after what has come.
-func (f *inflow) fail(err error) {
+// fail ends the body after what has come. It reports whether the body's reader is
+// who learns of it.
+func (f *inflow) fail(err error) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.err == nil {
-		f.err = err
-	}
 	f.come.Broadcast()
+	if f.err != nil {
+		return false
+	}
+	f.err = err
+	return true
 }
 
 // Read waits for a chunk.

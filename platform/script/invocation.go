@@ -1,6 +1,7 @@
 package script
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"io"
@@ -174,6 +175,16 @@ func (inv *invocation) done(m message) error {
 	return nil
 }
 
+// after ends an invocation that has answered. A reader of its body learns why; where
+// that has ended, what went wrong is the end of what waitUntil was given, and the log
+// is all there is to tell.
+func (inv *invocation) after(err error) {
+	heard := inv.body.fail(cmp.Or(err, io.ErrUnexpectedEOF))
+	if err != nil && !heard {
+		inv.bindings.Log(Line{Time: time.Now(), Level: "error", Text: "after the answer: " + Trace(err), RequestID: inv.info.RequestID})
+	}
+}
+
 // finish ends it. The child's messages come from one goroutine, and this is the
 // last of them.
 func (inv *invocation) finish(err error) {
@@ -195,10 +206,7 @@ func (inv *invocation) finish(err error) {
 	inv.guard.Stop()
 	inv.cancel()
 	if inv.response != nil {
-		if err == nil {
-			err = io.ErrUnexpectedEOF // unless it has ended
-		}
-		inv.body.fail(err)
+		inv.after(err)
 		err = nil
 	} else if err == nil && inv.result == nil {
 		inv.result = json.RawMessage{}

@@ -141,8 +141,11 @@ func (m *machine) condemn() {
 }
 
 // limit ends t for a limit. The machine is not used for others again.
-func (m *machine) limit(t *task, limit string) {
-	t.finish(&failure{Limit: limit})
+func (m *machine) limit(t *task, limit string) { m.limitAt(t, limit, "") }
+
+// limitAt is limit for who knows where the script was.
+func (m *machine) limitAt(t *task, limit, stack string) {
+	t.finish(&failure{Limit: limit, Stack: topmost(stack)})
 	e := m.program.engine
 	e.mu.Lock()
 	defer e.mu.Unlock()

@@ -9,9 +9,12 @@ package script
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"strings"
 	"time"
+
+	"github.com/fazt-sh/fazt/platform/fault"
 )
 
 // Program is one ES module, bundled: it imports nothing.
@@ -145,6 +148,47 @@ type Reply struct {
 type Line struct {
 	Time                   time.Time
 	Level, Text, RequestID string
+}
+
+// Limited is a limit that the script went over.
+type Limited struct {
+	Limit string // its name: "limit_cpu"
+	Stack string // where the script was, as in Exception; empty where nobody knows
+	err   error
+}
+
+// Trace is the limit as developers read it: with what it is and where it was hit.
+func (e *Limited) Trace() string {
+	return strings.TrimRight(e.Limit+": "+e.Error()+"\n"+e.Stack, "\n")
+}
+
+// Error implements error.
+func (e *Limited) Error() string { return e.err.Error() }
+
+// Unwrap returns the fault, which is Exhausted and has the limit as its subject.
+func (e *Limited) Unwrap() error { return e.err }
+
+// Trace is an error of this package as developers read it, with the stack where
+// there is one.
+func Trace(err error) string {
+	if e, is := errors.AsType[interface {
+		error
+		Trace() string
+	}](err); is {
+		return e.Trace()
+	}
+	return fault.Message(err)
+}
+
+// StackOf is where the script was when it failed, empty where nobody knows.
+func StackOf(err error) string {
+	if e, is := errors.AsType[*Limited](err); is {
+		return e.Stack
+	}
+	if e, is := errors.AsType[*Exception](err); is {
+		return e.Stack
+	}
+	return ""
 }
 
 // Exception is what the script threw.

@@ -153,7 +153,7 @@ func (t *task) done(m message) {
 		f = failure{Name: "Error", Message: strings.ToValidUTF8(string(m.head), "")}
 	}
 	if f.Limit = t.limited(f); f.Limit != "" {
-		t.machine.limit(t, f.Limit)
+		t.machine.limitAt(t, f.Limit, f.Stack)
 		return
 	}
 	t.after(&f)
