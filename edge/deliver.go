@@ -42,4 +42,3 @@ func what(d queue.Delivery) string {
 	}
 	return fmt.Sprintf("a batch of %d of queue %s", len(d.Batch.Jobs), d.Batch.Queue)
 }
-
