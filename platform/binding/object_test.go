@@ -10,6 +10,7 @@ import (
 // An argument that cannot be is named, before the node is asked.
 func TestArgumentChecks(t *testing.T) {
 	w, h := open(t, others), engine(t)
+	const meant = "must be null, a boolean, a finite number, a string, an array, a plain object or a Date, not "
 	cases := []struct{ call, says string }{
 		{`env.CACHE.get(1)`, `CACHE.get: key: must be a string, not 1`},
 		{`env.CACHE.get()`, `CACHE.get: key: must be a string, not undefined`},
@@ -34,6 +35,25 @@ func TestArgumentChecks(t *testing.T) {
 		{`env.PAGES.collection("c").insert([])`, `PAGES.collection("c").insert: document: must be an object, not an array`},
 		{`env.PAGES.collection("c").find({}, { sort: { a: "up" } })`, `PAGES.collection("c").find: sort: a must be 1 or -1, not "up"`},
 		{`env.PAGES.collection("c").update(null, {})`, `PAGES.collection("c").update: wants the id of a document or a filter, not null`},
+		{`env.PAGES.collection("c").remove({ a: 1 }, { ifVersion: 2 })`,
+			`PAGES.collection("c").remove: ifVersion: is of one document, which its id names; compare _version in the filter`},
+		{`env.PAGES.collection("c").update({ a: 1 }, { $set: { a: 2 } }, { ifVersion: 2 })`,
+			`PAGES.collection("c").update: ifVersion: is of one document, which its id names; compare _version in the filter`},
+		{`env.PAGES.collection("c").remove({ tag: undefined })`, `PAGES.collection("c").remove: filter.tag: ` + meant + `undefined`},
+		{`env.PAGES.collection("c").findOne({ $or: [{ a: 1 }, { "b.c": undefined }] })`, `PAGES.collection("c").find: filter.$or[1].b.c: ` + meant + `undefined`},
+		{`env.PAGES.collection("c").find({ n: { $gt: NaN } })`, `PAGES.collection("c").find: filter.n.$gt: ` + meant + `NaN`},
+		{`env.PAGES.collection("c").count({ n: { $in: [1, -Infinity] } })`, `PAGES.collection("c").count: filter.n.$in[1]: ` + meant + `-Infinity`},
+		{`env.PAGES.collection("c").count({ s: /a/ })`, `PAGES.collection("c").count: filter.s: ` + meant + `an object of RegExp`},
+		{`env.PAGES.collection("c").count({ s: new Map() })`, `PAGES.collection("c").count: filter.s: ` + meant + `an object of Map`},
+		{`env.PAGES.collection("c").count({ s: () => 1 })`, `PAGES.collection("c").count: filter.s: ` + meant + `a function`},
+		{`env.PAGES.collection("c").count({ s: Symbol() })`, `PAGES.collection("c").count: filter.s: ` + meant + `a symbol`},
+		{`env.PAGES.collection("c").count({ s: 1n })`, `PAGES.collection("c").count: filter.s: ` + meant + `a bigint`},
+		{`env.PAGES.collection("c").count({ s: new Date("never") })`, `PAGES.collection("c").count: filter.s: ` + meant + `an object that is an invalid Date`},
+		{`env.PAGES.collection("c").count((() => { const f = {}; f.$not = f; return f; })())`,
+			`PAGES.collection("c").count: filter` + strings.Repeat(".$not", 101) + `: is nested deeper than 100, or in a circle`},
+		{`env.PAGES.collection("c").aggregate({ filter: { a: undefined } })`, `PAGES.collection("c").aggregate: filter.a: ` + meant + `undefined`},
+		{`env.PAGES.collection("c").update("a", { $set: { a: undefined } })`, `PAGES.collection("c").update: change.$set.a: ` + meant + `undefined`},
+		{`env.PAGES.collection("c").update("a", { $inc: { a: NaN } })`, `PAGES.collection("c").update: change.$inc.a: ` + meant + `NaN`},
 		{`env.PAGES.collection("c").aggregate({ values: { a: { mean: "b" } } })`,
 			`PAGES.collection("c").aggregate: values.a: must be one of { count: field }, { sum: field }, { avg: field }, { min: field }, { max: field }`},
 		{`env.FILES.put("a", 5)`, `FILES.put: value: must be a string, an ArrayBuffer, a view of one, a ReadableStream or a Blob, not 5`},
@@ -99,5 +119,25 @@ func TestErrorsOfTheNode(t *testing.T) {
 		return said;`)
 	if want := `[true,"invalid",true,"forbidden",true,"not_found",true,"forbidden",true,"invalid"]`; got != want {
 		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
+// A filter and an operator mean what they say, also with a Date; a document is what
+// JSON.stringify makes of it.
+func TestFiltersAreExact(t *testing.T) {
+	w, h := open(t), engine(t)
+	got := w.run(t, h, `
+const pages = env.PAGES.collection("page");
+await pages.insertMany([{ _id: "a", tag: "x", at: new Date(0), none: undefined, n: NaN }, { _id: "b", tag: null }]);
+const said = [];
+for (const ask of [() => pages.remove({ tag: undefined }), () => pages.update({ tag: undefined }, { $set: { n: 1 } }), () => pages.update("a", { $set: { tag: undefined } })])
+  await ask().catch((e) => said.push(e.code));
+said.push(await pages.count(), (await pages.findOne({ at: new Date(0) }))._id, await pages.count({ tag: null }), (await pages.findOne(Object.assign(Object.create(null), { tag: "x" }))).n);
+said.push(await pages.update("b", { $set: { at: new Date(1) } }) !== null, (await pages.get("b")).at);
+await pages.update("b", { tag: "whole", none: undefined });
+said.push(await pages.count({ none: { $exists: true } }), await pages.remove("never"), await pages.remove("never", { ifVersion: 1 }).catch((e) => e.code), await pages.remove({}));
+return said;`)
+	if want := `["invalid","invalid","invalid",2,"a",1,null,true,"1970-01-01T00:00:00.001Z",0,0,"not_found",2]`; got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
 	}
 }

@@ -22,7 +22,60 @@ function order(what, v) {
 function filter(what, v) {
   if (v === undefined || v === null) return undefined;
   if (!isRecord(v)) refuse(what, `must be an object, not ${show(v)}`);
-  return json(what, v);
+  return exact(what, v);
+}
+
+// exact refuses what JSON would leave out or make something else of: a filter that
+// loses a field matches more than it says.
+function exact(what, v) {
+  const lost = astray(v, 0);
+  if (lost === null) return v;
+  const path = lost.path.reverse().join("");
+  if (lost.deep) refuse(what + path, `is nested deeper than ${DEEPEST}, or in a circle`);
+  refuse(what + path, `must be null, a boolean, a finite number, a string, an array, a plain object or a Date, not ${show(lost.value)}${kindOf(lost.value)}`);
+}
+
+const DEEPEST = 100;
+
+function kindOf(v) {
+  if (typeof v !== "object" || v === null || Array.isArray(v)) return "";
+  return v instanceof Date ? " that is an invalid Date" : ` of ${v.constructor?.name || "a class"}`;
+}
+
+// astray finds the first such value; its path is made only where there is one.
+function astray(v, deep) {
+  switch (typeof v) {
+    case "string":
+    case "boolean":
+      return null;
+    case "number":
+      return Number.isFinite(v) ? null : { value: v, path: [] };
+    case "object":
+      if (v === null) return null;
+      return deep > DEEPEST ? { deep, path: [] } : astrayWithin(v, deep + 1);
+  }
+  return { value: v, path: [] };
+}
+
+function astrayWithin(v, deep) {
+  if (typeof v.toJSON === "function") {
+    const said = v.toJSON();
+    return said === null || astray(said, deep) ? { value: v, path: [] } : null;
+  }
+  if (Array.isArray(v)) {
+    for (let i = 0; i < v.length; i++) {
+      const lost = astray(v[i], deep);
+      if (lost !== null) return lost.path.push(`[${i}]`), lost;
+    }
+    return null;
+  }
+  const from = Object.getPrototypeOf(v);
+  if (from !== null && from !== Object.prototype) return { value: v, path: [] };
+  for (const name of Object.keys(v)) {
+    const lost = astray(v[name], deep);
+    if (lost !== null) return lost.path.push(`.${name}`), lost;
+  }
+  return null;
 }
 
 // Found are the documents of a query, read page by page while one goes through them.
@@ -97,7 +150,12 @@ class Collection {
     const more = { ifVersion: perhaps(`${what}: ifVersion`, set.ifVersion, 1), scan: set.scan ? true : undefined };
     if (typeof v === "string") return { id: v, ...more };
     if (!isRecord(v)) refuse(what, `wants the id of a document or a filter, not ${show(v)}`);
-    return { filter: filter(what, v), ...more };
+    if (more.ifVersion !== undefined) refuse(`${what}: ifVersion`, "is of one document, which its id names; compare _version in the filter");
+    return { filter: filter(`${what}: filter`, v), ...more };
+  }
+  // #change takes a whole document, or operators: they lose nothing on the way.
+  #change(what, v) {
+    return isRecord(v) && Object.keys(v).some((name) => name[0] === "$") ? exact(what, v) : this.#document(what, v);
   }
   insert(doc) {
     const s = isRecord(doc) ? quietly(doc) : undefined;
@@ -137,7 +195,7 @@ class Collection {
   // update changes one document by its id and resolves to what is known of it now,
   // or null where nothing differs; by a filter it resolves to how many differ.
   async update(which, change, o) {
-    const changed = await this.#send("update", { ...this.#choose("update", which, o), change: this.#document(`${this.#what("update")}: change`, change) });
+    const changed = await this.#send("update", { ...this.#choose("update", which, o), change: this.#change(`${this.#what("update")}: change`, change) });
     return typeof which === "string" ? changed[0] ?? null : changed.length;
   }
   async remove(which, o) {

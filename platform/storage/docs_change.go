@@ -54,11 +54,15 @@ func (c *Collection) replace(tx *sqlite.Tx, t docTable, old, d Doc) (_ Doc, err 
 	return d, c.unique(err, d.ID)
 }
 
-// Remove deletes documents in one transaction and returns how many there were. Of
-// more than 1,000 (or 40 MiB) that a filter matches, the first by id: call it again
-// until it returns 0. The error's kind is NotFound if nothing has the id, Conflict if
-// it has another version, Forbidden if a guard refuses.
+// Remove deletes documents in one transaction and returns how many there were: none
+// where nothing has the id. The error's kind is Conflict if it has another version,
+// NotFound if a version is asked of what is not there, Exhausted if a filter matches
+// more than 10,000 documents, or 100 MiB, Forbidden if a guard refuses; behind a guard, which
+// looks at each, the bounds are those of Update.
 func (c *Collection) Remove(ctx context.Context, s Selector) (int, error) {
+	if s.ID == "" && c.docs.guard == nil {
+		return c.clear(ctx, s)
+	}
 	removed, err := c.each(ctx, s, func(tx *sqlite.Tx, t docTable, old Doc) (Doc, bool, error) {
 		if _, err := c.docs.count(tx, t.store, -1, -int64(len(old.Body)), 0); err != nil {
 			return old, false, err
@@ -66,7 +70,47 @@ func (c *Collection) Remove(ctx context.Context, s Selector) (int, error) {
 		_, err := tx.Exec(`DELETE FROM `+t.name+` WHERE owner = ? AND collection = ? AND key = ?`, c.docs.owner, c.name, old.ID)
 		return old, true, err
 	}, removes)
+	if s.ID != "" && s.IfVersion == 0 && fault.KindOf(err) == fault.NotFound {
+		return 0, nil
+	}
 	return len(removed), err
+}
+
+// What goes at once by a filter. The documents are not read, but the others wait for
+// it, 40 to 80 µs for each.
+const (
+	maxClear      = 10_000
+	maxClearBytes = 100 << 20
+)
+
+// clear removes what a filter matches by one statement.
+func (c *Collection) clear(ctx context.Context, s Selector) (n int, err error) {
+	f, t, err := c.selected(ctx, s)
+	if err != nil {
+		return 0, err
+	}
+	err = c.docs.db.Write(ctx, func(tx *sqlite.Tx) error {
+		if err := c.mayChoose(tx, t, f, s); err != nil {
+			return err
+		}
+		var bytes int64
+		w := c.where(f)
+		from := ` FROM ` + t.name + ` WHERE ` + w.sql.String()
+		err := tx.QueryRow(`SELECT count(*), ifnull(sum(octet_length(body)), 0)`+from, w.args...).Scan(&n, &bytes)
+		switch {
+		case err != nil || n == 0:
+			return err
+		case n > maxClear || bytes > maxClearBytes:
+			return fault.New(fault.Exhausted, "the filter matches %d documents of %q with %d bytes, and %d with %d go at once", n, c.name, bytes, maxClear, maxClearBytes).
+				WithHint(`narrow it; or find a page of them, and remove {"_id": {"$in": ids}}`)
+		}
+		if _, err := c.docs.count(tx, t.store, -int64(n), -bytes, 0); err != nil {
+			return err
+		}
+		_, err = tx.Exec(`DELETE`+from, w.args...)
+		return err
+	})
+	return n, err
 }
 
 // act is what is done with chosen documents.
@@ -74,7 +118,7 @@ type act string
 
 const (
 	changes act = "changed"
-	removes act = "removed" // of more than one call takes, the first; else all are refused
+	removes act = "removed"
 )
 
 // lets tells whether the guard lets a document be acted on.
@@ -88,16 +132,24 @@ func (d *Docs) lets(a act, doc Doc) bool {
 	return may(d.guard.Update, doc)
 }
 
+// selected checks what chooses documents, and reads its filter.
+func (c *Collection) selected(ctx context.Context, s Selector) (f node, t docTable, err error) {
+	switch {
+	case s.ID == "" && len(s.Filter) == 0:
+		return f, t, fault.New(fault.Invalid, "neither an id nor a filter").WithHint("{} is the filter that matches everything")
+	case s.ID == "" && s.IfVersion != 0:
+		return f, t, fault.New(fault.Invalid, "ifVersion is of one document, which its id names").WithHint("compare _version in the filter")
+	}
+	if f, err = parseFilter(s.Filter); err != nil {
+		return f, t, err
+	}
+	t, err = c.table(ctx)
+	return f, t, err
+}
+
 // each runs fn on every chosen document and returns what it changed.
 func (c *Collection) each(ctx context.Context, s Selector, fn func(*sqlite.Tx, docTable, Doc) (Doc, bool, error), a act) (changed []Doc, err error) {
-	f, err := parseFilter(s.Filter)
-	if err != nil {
-		return nil, err
-	}
-	if s.ID == "" && len(s.Filter) == 0 {
-		return nil, fault.New(fault.Invalid, "neither an id nor a filter").WithHint("{} is the filter that matches everything")
-	}
-	t, err := c.table(ctx)
+	f, t, err := c.selected(ctx, s)
 	if err != nil {
 		return nil, err
 	}
@@ -109,9 +161,7 @@ func (c *Collection) each(ctx context.Context, s Selector, fn func(*sqlite.Tx, d
 		}
 		size := 0
 		for _, id := range ids {
-			if size > maxChange && a == removes {
-				return nil
-			} else if size > maxChange {
+			if size > maxChange {
 				return c.tooMany()
 			}
 			old, there, err := c.load(tx, t, id)
@@ -155,10 +205,8 @@ func (c *Collection) chosen(tx *sqlite.Tx, t docTable, f node, s Selector, a act
 	if s.ID != "" {
 		return []string{s.ID}, nil
 	}
-	if advice, scans := c.scans(f, nil); scans && !s.Scan {
-		if err := c.mayScan(tx, t, advice); err != nil {
-			return nil, err
-		}
+	if err := c.mayChoose(tx, t, f, s); err != nil {
+		return nil, err
 	}
 	w := c.where(f)
 	if c.docs.guard == nil {
@@ -171,13 +219,18 @@ func (c *Collection) chosen(tx *sqlite.Tx, t docTable, f node, s Selector, a act
 			return len(ids) > maxWrite
 		})
 	}
-	switch {
-	case err != nil || len(ids) <= maxWrite:
+	if err != nil || len(ids) <= maxWrite {
 		return ids, err
-	case a == removes:
-		return ids[:maxWrite], nil
 	}
 	return nil, c.tooMany()
+}
+
+// mayChoose refuses a filter that would look at more than it may.
+func (c *Collection) mayChoose(tx *sqlite.Tx, t docTable, f node, s Selector) error {
+	if advice, scans := c.scans(f, nil); scans && !s.Scan {
+		return c.mayScan(tx, t, advice)
+	}
+	return nil
 }
 
 // maxChange is how many bytes of documents one call changes: the others wait for

@@ -105,6 +105,12 @@ func TestDocsRefuse(t *testing.T) {
 	is(t, err, fault.Invalid)
 	_, err = c.Remove(ctx, storage.Selector{})
 	is(t, err, fault.Invalid)
+	for _, byFilter := range []storage.Selector{{IfVersion: 1, Filter: json.RawMessage(`{}`)}, {IfVersion: 9, Filter: json.RawMessage(`{"_id":"x"}`)}} {
+		_, err = c.Remove(ctx, byFilter)
+		is(t, err, fault.Invalid)
+		_, err = c.Update(ctx, byFilter, json.RawMessage(`{"$set": {"a": 1}}`))
+		is(t, err, fault.Invalid)
+	}
 	_, err = a.Docs("PAGES", nil).Collection("").Count(ctx, nil, false)
 	is(t, err, fault.Invalid)
 	_, err = a.Docs("PAGES", []storage.Index{{Name: "by", On: nil}}).Collection("page").Count(ctx, nil, false)
@@ -187,9 +193,52 @@ func TestScan(t *testing.T) {
 			t.Errorf("%s: nothing", q.Filter)
 		}
 	}
-	if n, err := c.Remove(ctx, storage.Selector{Filter: json.RawMessage(`{}`)}); n != 1000 || err != nil {
+	if n, err := c.Remove(ctx, storage.Selector{Filter: json.RawMessage(`{}`)}); n != 1001 || err != nil {
 		t.Errorf("removed %d, %v", n, err)
 	}
+}
+
+// Removing by a filter takes all that match, and is counted; of more than go at once
+// none goes.
+func TestRemoveByFilter(t *testing.T) {
+	a, ctx := open(t, storage.Settings{}), t.Context()
+	c := a.Docs("PAGES", nil).Collection("page")
+	thousand := make([]json.RawMessage, 1000)
+	for i := range thousand {
+		thousand[i] = json.RawMessage(fmt.Sprintf(`{"n":%d,"text":"ü"}`, i))
+	}
+	fill := func(thousands int) {
+		for range thousands {
+			_, err := c.Insert(ctx, thousand...)
+			ok(t, err)
+		}
+	}
+	empty := func(f string, want int) {
+		n, err := c.Remove(ctx, storage.Selector{Filter: json.RawMessage(f), Scan: true})
+		if ok(t, err); n != want {
+			t.Errorf("%s removed %d, want %d", f, n, want)
+		}
+	}
+	fill(10)
+	insert(t, c, `{"_id":"more"}`)
+	_, err := c.Remove(ctx, storage.Selector{Filter: json.RawMessage(`{}`)})
+	is(t, err, fault.Exhausted)
+	empty(`{"n":{"$gte":500}}`, 5000)
+	empty(`{}`, 5001)
+	if u, err := a.Usage(ctx); err != nil || u.Docs != 0 {
+		t.Errorf("%d bytes are counted of nothing: %v", u.Docs, err)
+	}
+	empty(`{}`, 0)
+}
+
+// Removing what is not there is no error, but where a version of it is asked for.
+func TestRemoveOfNothing(t *testing.T) {
+	c := open(t, storage.Settings{}).Docs("PAGES", nil).Collection("page")
+	if n, err := c.Remove(t.Context(), storage.Selector{ID: "none"}); n != 0 || err != nil {
+		t.Errorf("removed %d, %v", n, err)
+	}
+	_, err := c.Remove(t.Context(), storage.Selector{ID: "none", IfVersion: 1})
+	is(t, err, fault.NotFound)
 }
 
 // What is taken for served is what SQLite finds by an index.

@@ -113,7 +113,15 @@ func TestGuardRefuses(t *testing.T) {
 		is(t, err, c.kind)
 		_, err = mine.Update(t.Context(), storage.Selector{ID: c.id}, json.RawMessage(`{"$set":{"owner":"ana"}}`))
 		is(t, err, c.kind)
-		_, err = mine.Remove(t.Context(), storage.Selector{ID: c.id})
+		n, err := mine.Remove(t.Context(), storage.Selector{ID: c.id})
+		if c.kind == fault.Forbidden {
+			is(t, err, c.kind)
+			continue
+		}
+		if n != 0 || err != nil {
+			t.Errorf("removed %d of what is not there: %v", n, err)
+		}
+		_, err = mine.Remove(t.Context(), storage.Selector{ID: c.id, IfVersion: 1})
 		is(t, err, c.kind)
 	}
 	_, err := mine.Update(t.Context(), storage.Selector{ID: "hers"}, json.RawMessage(`{"$set":{"owner":"max"}}`))
@@ -148,8 +156,12 @@ func TestGuardOfMany(t *testing.T) {
 	}
 	_, err := nobody.Find(t.Context(), storage.Query{})
 	is(t, err, fault.Exhausted)
+	_, err = set.Guarded(storage.Guard{Read: anything, Delete: anything}).Collection("notes").Remove(t.Context(), storage.Selector{Filter: json.RawMessage(`{}`)})
+	is(t, err, fault.Exhausted)
 	page, err := nobody.Find(t.Context(), storage.Query{Scan: true})
 	if err != nil || len(page.Docs) != 0 {
 		t.Errorf("%d documents, %v", len(page.Docs), err)
 	}
 }
+
+func anything(storage.Doc) bool { return true }

@@ -181,7 +181,8 @@ declare module "fazt" {
 
   export type Doc<T> = T & Meta;
 
-  type Scalar = string | number | boolean | null;
+  /** A Date is its text, as JSON has it: "2026-01-31T09:00:00.000Z". */
+  type Scalar = string | number | boolean | null | Date;
   type Condition =
     | Scalar
     | unknown[]
@@ -191,7 +192,7 @@ declare module "fazt" {
       };
 
   /** Fields and what they must be; a dot leads into a field: `{ "author.mail": "a@example.com" }`. */
-  export type Filter = { $and?: Filter[]; $or?: Filter[]; $not?: Filter } & { [field: string]: Condition | Filter | Filter[] | undefined };
+  export type Filter = { $and?: Filter[]; $or?: Filter[]; $not?: Filter } & { [field: string]: Condition | Filter | Filter[] };
 
   /** A whole document, or what to do with fields of it. */
   export type Change<T> =
@@ -222,8 +223,10 @@ declare module "fazt" {
     update(id: string, change: Change<T>, options?: { ifVersion?: number }): Promise<Meta | null>;
     /** Many by a filter: how many differ. */
     update(filter: Filter, change: Change<T>, options?: { scan?: boolean }): Promise<number>;
-    /** How many there were. */
-    remove(which: string | Filter, options?: { ifVersion?: number; scan?: boolean }): Promise<number>;
+    /** One document by its id: 1, or 0 where there is none. Only with ifVersion that is an error. */
+    remove(id: string, options?: { ifVersion?: number }): Promise<number>;
+    /** All that a filter matches: how many there were. */
+    remove(filter: Filter, options?: { scan?: boolean }): Promise<number>;
     count(filter?: Filter | null, options?: { scan?: boolean }): Promise<number>;
     /** `{ group: "team", values: { n: { count: true }, total: { sum: "size" } } }` */
     aggregate<R = Record<string, any>>(what: {
