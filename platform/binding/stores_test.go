@@ -112,6 +112,34 @@ func TestFilesOfCode(t *testing.T) {
 	}
 }
 
+// A stream that was read, or fails, keeps nothing, and who awaits the call hears why.
+func TestStreamsThatAreNone(t *testing.T) {
+	w, h := open(t), engine(t)
+	got := w.run(t, h, `
+		const said = [];
+		const hear = async (f) => { try { await f(); said.push("kept"); } catch (e) { said.push(e.constructor.name + ": " + e.message); } };
+		const read = new Request("http://x.test/", { method: "POST", body: "hello" });
+		await read.text();
+		const part = new Response("hello").body, reader = part.getReader();
+		const upload = await env.FILES.createMultipartUpload("big");
+		for (const put of [(v) => env.CACHE.put("k", v), (v) => env.CACHE.putIfVersion("k", v, 0), (v) => env.FILES.put("k", v), (v) => upload.uploadPart(1, v)]) {
+			await hear(() => put(read.body));
+			await hear(() => put(part));
+			await hear(() => put(new ReadableStream({ pull() { throw new RangeError("the disk of the source"); } })));
+			await hear(() => put(new ReadableStream({ start(c) { c.enqueue(new Uint8Array(70000)); c.enqueue("text"); c.close(); } })));
+		}
+		said.push(await env.CACHE.get("k"), await env.FILES.head("k"));
+		return said.join("\n").replaceAll(": value", "");`)
+	var said, want string
+	for _, put := range []string{"CACHE.put", "CACHE.putIfVersion", "FILES.put", "uploadPart"} {
+		want += strings.Repeat("TypeError: "+put+": the stream is locked or has been read from\n", 2) + "RangeError: the disk of the source\n" +
+			"TypeError: a chunk of the body is no Uint8Array: pipe text through a TextEncoderStream\n"
+	}
+	if want += "\n"; json.Unmarshal([]byte(got), &said) != nil || said != want {
+		t.Errorf("got\n%s\nwant\n%s", said, want)
+	}
+}
+
 // Jobs are in the queue when send resolves, each once under its key.
 func TestQueue(t *testing.T) {
 	w := open(t)

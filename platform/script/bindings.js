@@ -79,9 +79,16 @@ function content(what, v) {
   if (typeof v === "string") return v.length <= INLINE ? { text: v } : { body: v };
   const bytes = asBytes(v);
   if (bytes) return { body: bytes };
-  if (v instanceof ReadableStream) return { body: v };
+  if (v instanceof ReadableStream) return { body: unread(what, v) };
   if (v instanceof Blob) return { body: v.stream() };
   refuse(what, `must be a string, an ArrayBuffer, a view of one, a ReadableStream or a Blob, not ${show(v)}`);
+}
+
+// unread refuses a stream of which something is gone: what is left would be kept as if
+// it were all.
+function unread(what, stream) {
+  if (stream.locked || stream._disturbed) refuse(what, "the stream is locked or has been read from");
+  return stream;
 }
 
 function asBytes(v) {

@@ -83,7 +83,7 @@ function errorOf(head) {
 // call asks the node. json is args for who has written them already. The promise has
 // what map makes of the value and the body that come back, or { value, body }.
 function call(inv, target, method, args, body, json = undefined, map = undefined) {
-  const waiting = { resolve: null, reject: null, map, from: tracing ? new Error().stack : "" };
+  const waiting = { resolve: null, reject: null, map, why: undefined, from: tracing ? new Error().stack : "" };
   const promise = new Promise((resolve, reject) => {
     waiting.resolve = resolve;
     waiting.reject = reject;
@@ -113,7 +113,14 @@ function ask(inv, waiting, head, body) {
   }
   send(CALL, inv, sub, flags, head, data);
   (inv.calls ??= new Map()).set(sub, waiting);
-  if (stream !== null) pour(inv, sub, stream).catch(() => post(BODY, inv.id, sub, F_END + F_ERROR));
+  if (stream !== null) pour(inv, sub, stream).catch((e) => gaveUp(inv, sub, waiting, e));
+}
+
+// gaveUp tells the node of a body that failed. Whoever awaits the call hears why,
+// unless it was the node that wanted no more.
+function gaveUp(inv, sub, waiting, e) {
+  if (e?.code !== "ended") waiting.why = { e };
+  post(BODY, inv.id, sub, F_END + F_ERROR);
 }
 
 function replied(inv, sub, flags, head) {
@@ -121,6 +128,7 @@ function replied(inv, sub, flags, head) {
   if (waiting === undefined) return;
   inv.calls.delete(sub);
   if (flags & F_ERROR) {
+    if (waiting.why !== undefined) return waiting.reject(waiting.why.e);
     const e = errorOf(head);
     if (waiting.from !== "") e.stack = waiting.from;
     return waiting.reject(e);
