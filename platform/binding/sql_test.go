@@ -39,6 +39,13 @@ func TestSQL(t *testing.T) {
 		{method: "query", args: `{"sql":"select ?","params":[[1]]}`, kind: fault.Invalid},
 		{method: "query", args: `{"sql":"select ?","params":[1e999]}`, kind: fault.Invalid},
 		{method: "query", args: `{"sql":"select 1","tx":"guess"}`, kind: fault.Conflict},
+		{method: "query", args: `{"sql":"select 1; delete from t"}`, kind: fault.Invalid},
+		{method: "query", args: `{"sql":"insert into t (b) values (?); insert into t (b) values (?)","params":["x","y"]}`, kind: fault.Invalid},
+		{method: "batch", args: `{"statements":[{"sql":"delete from t; delete from t"}]}`, kind: fault.Invalid},
+		{method: "query", args: `{"sql":"select ?","params":[1,2]}`, kind: fault.Invalid},
+		{method: "query", args: `{"sql":"select ?, ?","params":[1]}`, kind: fault.Invalid},
+		{method: "query", args: `{"sql":""}`, kind: fault.Invalid},
+		{method: "query", args: `{"sql":"select count(*) from t; -- all"}`, want: `{"columns":["count(*)"],"rows":[[2]],"changes":0,"written":0,"last":0,"duration":#.#}`},
 		{method: "commit", args: `{"tx":""}`, kind: fault.Conflict},
 	})
 }
@@ -121,6 +128,17 @@ func TestTransactionFunction(t *testing.T) {
 		said.push(both.sort(), await n(env.DB));
 		return said;`)
 	if want := `[1,"no","invalid","conflict",[2,3],3]`; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
+// Rows have their columns as members, whatever their names.
+func TestSQLColumns(t *testing.T) {
+	w, h := open(t), engine(t)
+	got := w.run(t, h, `
+		const row = await env.DB.prepare('select 1 as "__proto__", 2 as "constructor", 3 as a, 4 as a').first();
+		return [Object.entries(row), Object.getPrototypeOf(row) === Object.prototype];`)
+	if want := `[[["__proto__",1],["constructor",2],["a",4]],true]`; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }

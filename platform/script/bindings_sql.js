@@ -29,12 +29,18 @@ function fromSQL(v) {
   return Number(v.$n);
 }
 
+function record(columns, row) {
+  const o = {};
+  for (let i = 0; i < row.length; i++) o[columns[i]] = fromSQL(row[i]);
+  return o;
+}
+
+// recordOf does it for a column "__proto__" too, which is no member where it is assigned.
+const recordOf = (columns, row) => Object.fromEntries(row.map((v, i) => [columns[i], fromSQL(v)]));
+
 function sqlResult(v) {
-  const results = v.rows.map((row) => {
-    const o = {};
-    for (let i = 0; i < row.length; i++) o[v.columns[i]] = fromSQL(row[i]);
-    return o;
-  });
+  const make = v.columns.includes("__proto__") ? recordOf : record;
+  const results = v.rows.map((row) => make(v.columns, row));
   const meta = { duration: v.duration, changes: v.changes, last_row_id: v.last, changed_db: v.written > 0, rows_read: results.length, rows_written: v.written };
   return { success: true, results, meta };
 }

@@ -138,7 +138,7 @@ func (c *conn) run(ctx context.Context, query string) error {
 	if err != nil {
 		return err
 	}
-	_, err = s.ExecContext(ctx)
+	_, err = s.stmt.ExecContext(ctx)
 	return err
 }
 
@@ -148,7 +148,7 @@ func (c *conn) scan(ctx context.Context, query string, into ...any) error {
 	if err != nil {
 		return err
 	}
-	return s.QueryRowContext(ctx).Scan(into...)
+	return s.stmt.QueryRowContext(ctx).Scan(into...)
 }
 
 // longest is the longest statement that is kept compiled: longer ones are
@@ -156,25 +156,31 @@ func (c *conn) scan(ctx context.Context, query string, into ...any) error {
 const longest = 8 << 10
 
 // statement compiles a query, or finds it compiled. Guests have their own
-// shelf, so what was compiled for us without asking never runs for them.
-func (c *conn) statement(ctx context.Context, guest bool, query string) (*sql.Stmt, error) {
+// shelf, so what was compiled for us without asking never runs for them. The driver
+// runs all statements of a text, each with the same arguments: a guest's is one.
+func (c *conn) statement(ctx context.Context, guest bool, query string) (compiled, error) {
 	if err := c.speak(guest, query); err != nil {
-		return nil, err
+		return compiled{}, err
 	}
 	shelf := &c.own
 	if guest {
 		shelf = &c.guest
 	}
-	if s := shelf.get(query); s != nil {
+	if s, ok := shelf.get(query); ok {
 		return s, nil
 	}
-	s, err := c.sql.PrepareContext(ctx, query)
-	switch {
-	case err != nil:
-	case len(query) > longest:
-		c.old = append(c.old, s)
-	default:
-		c.old = append(c.old, shelf.put(query, s)...)
+	stmt, err := c.sql.PrepareContext(ctx, query)
+	if err != nil {
+		return compiled{}, err
+	}
+	s := compiled{query: query, stmt: stmt}
+	if guest {
+		s.params, err = parameters(query)
+	}
+	if err != nil || len(query) > longest {
+		c.old = append(c.old, stmt)
+	} else {
+		c.old = append(c.old, shelf.put(s)...)
 	}
 	return s, err
 }
@@ -204,29 +210,30 @@ const shelfSize = 100
 
 // cache keeps the statements used last.
 type cache struct {
-	order *list.List // of *sql.Stmt with its query, the newest in front
+	order *list.List // of compiled, the newest in front
 	found map[string]*list.Element
 }
 
 type compiled struct {
-	query string
-	stmt  *sql.Stmt
+	query  string
+	stmt   *sql.Stmt
+	params int // of a guest's
 }
 
 func newCache() cache { return cache{list.New(), map[string]*list.Element{}} }
 
-func (c *cache) get(query string) *sql.Stmt {
+func (c *cache) get(query string) (s compiled, ok bool) {
 	e := c.found[query]
 	if e == nil {
-		return nil
+		return s, false
 	}
 	c.order.MoveToFront(e)
-	return e.Value.(compiled).stmt
+	return e.Value.(compiled), true
 }
 
 // put returns the statements that had to give way.
-func (c *cache) put(query string, s *sql.Stmt) (old []*sql.Stmt) {
-	c.found[query] = c.order.PushFront(compiled{query, s})
+func (c *cache) put(s compiled) (old []*sql.Stmt) {
+	c.found[s.query] = c.order.PushFront(s)
 	if c.order.Len() > shelfSize {
 		last := c.order.Remove(c.order.Back()).(compiled)
 		delete(c.found, last.query)

@@ -1,10 +1,14 @@
 package sqlite
 
 import (
+	"errors"
+	"slices"
 	"strings"
 
 	driver "modernc.org/sqlite"
 	lib "modernc.org/sqlite/lib"
+
+	"github.com/fazt-sh/fazt/platform/fault"
 )
 
 // Guest is the same transaction for statements that somebody else wrote. They
@@ -28,6 +32,7 @@ type guard struct {
 	on       bool   // the statement is a guest's
 	text     string // of it
 	schema   bool   // it has changed the schema
+	denied   driver.AuthorizerActionCode
 }
 
 // bounds are SQLite's own, for connections that guests use; those whose default
@@ -78,7 +83,7 @@ func (c *conn) speak(guest bool, query string) error {
 			return err
 		}
 	}
-	c.guard.on, c.guard.text, c.guard.schema = guest, query, false
+	c.guard.on, c.guard.text, c.guard.schema, c.guard.denied = guest, query, false, 0
 	return nil
 }
 
@@ -86,7 +91,27 @@ func (g *guard) authorize(action driver.AuthorizerActionCode, a, b, database, wi
 	if !g.on || g.allows(action, a, b, database) || within == "" && g.forgets(action, a) {
 		return driver.AuthorizerOK
 	}
+	g.denied = action
 	return driver.AuthorizerDeny
+}
+
+// advise adds to a refusal what to do in place of what was refused.
+func (g *guard) advise(err error) error {
+	var f *fault.Error
+	if !errors.As(err, &f) || f.Kind != fault.Forbidden || f.Hint != "" {
+		return err
+	}
+	switch g.denied {
+	case driver.AuthTransaction, driver.AuthSavepoint:
+		return f.WithHint("batch, exec and a migration are one transaction each; for others there is transaction(work)")
+	case driver.AuthPragma:
+		return f.WithHint("the pragmas are %s", strings.Join(describing(), ", "))
+	case driver.AuthCreateTempTable, driver.AuthCreateTempView, driver.AuthCreateTempTrigger, driver.AuthCreateTempIndex:
+		return f.WithHint("nothing is temporary, as each statement may have another connection: use WITH, or a table")
+	case driver.AuthAttach, driver.AuthDetach:
+		return f.WithHint("an app has the one database")
+	}
+	return err
 }
 
 // allows is the whole of what guests may do. The meaning of a and b depends on
@@ -173,15 +198,15 @@ func (g *guard) pragma(name string) bool {
 	return describes(name) || g.schema && strings.EqualFold(name, "quick_check") // ALTER TABLE ADD COLUMN asks it
 }
 
-// describes reports whether a pragma tells about tables, and does nothing else.
+// describing are the pragmas that tell about tables, and do nothing else.
+func describing() []string {
+	return []string{"table_info", "table_xinfo", "table_list", "index_list", "index_info", "index_xinfo", "foreign_key_list"}
+}
+
+// describes reports whether a pragma is one of them, or what FTS5 asks.
 func describes(pragma string) bool {
-	switch strings.ToLower(pragma) {
-	case "table_info", "table_xinfo", "table_list", "index_list", "index_info", "index_xinfo", "foreign_key_list":
-		return true
-	case "data_version": // FTS5 asks it
-		return true
-	}
-	return false
+	name := strings.ToLower(pragma)
+	return name == "data_version" || slices.Contains(describing(), name)
 }
 
 // safe lists the functions of guests: all that SQLite has built in, but those

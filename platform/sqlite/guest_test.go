@@ -42,10 +42,17 @@ INSERT INTO fazt_kv VALUES ('pass', '` + secret + `');
 	return d
 }
 
-// guest runs a guest's statement in a transaction and reads all it returns. A
+// guest runs a guest's statements in a transaction and reads all it returns. A
 // row that holds the secret is an error that says so.
 func guest(d *sqlite.DB, query string, args ...any) error {
-	return d.Write(context.Background(), func(tx *sqlite.Tx) error { return drain(tx.Guest(), query, args...) })
+	return d.Write(context.Background(), func(tx *sqlite.Tx) error {
+		for _, p := range sqlite.Split(query) {
+			if err := drain(tx.Guest(), p.Text, args...); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 var errLeak = errors.New("the secret is out")

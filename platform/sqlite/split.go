@@ -73,7 +73,7 @@ func (s *begun) inTrigger() bool {
 }
 
 // token returns where the token at a place ends, and what it is: ';', ' ' for space
-// and comments, '.' for anything else.
+// and comments, '?' for a parameter, '.' for anything else.
 func token(s string, at int) (end int, kind byte) {
 	c := s[at]
 	closing := func(mark string, from int) int {
@@ -95,12 +95,42 @@ func token(s string, at int) (end int, kind byte) {
 		return closing("]", at+1), '.'
 	case strings.ContainsRune(" \t\r\n\f", rune(c)):
 		return at + 1, ' '
+	case c == '?':
+		for end = at + 1; end < len(s) && s[end] >= '0' && s[end] <= '9'; end++ {
+		}
+		return end, '?'
+	case strings.IndexByte("$@:#", c) >= 0:
+		return named(s, at)
 	case isWord(c):
 		for end = at + 1; end < len(s) && isWord(s[end]); end++ {
 		}
 		return end, '.'
 	}
 	return at + 1, '.'
+}
+
+// named returns where a parameter with a name ends: "$a", or "$a::b(c)" as Tcl has
+// it, within whose brackets anything may be but space.
+func named(s string, at int) (end int, kind byte) {
+	kind = '.'
+	for end = at + 1; end < len(s); end++ {
+		switch c := s[end]; {
+		case isWord(c):
+			kind = '?'
+		case c == '(' && kind == '?':
+			for end++; end < len(s) && s[end] != ')' && strings.IndexByte(" \t\n\v\f\r", s[end]) < 0; end++ {
+			}
+			if end < len(s) && s[end] == ')' {
+				end++
+			}
+			return end, kind
+		case c == ':' && strings.HasPrefix(s[end:], "::"):
+			end++
+		default:
+			return end, kind
+		}
+	}
+	return end, kind
 }
 
 func isWord(c byte) bool {

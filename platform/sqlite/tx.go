@@ -46,7 +46,7 @@ func (t *Tx) Unbounded() { t.f.unbounded = true }
 
 // Exec runs one statement that returns no rows.
 func (t *Tx) Exec(query string, args ...any) (sql.Result, error) {
-	s, err := t.statement(query)
+	s, err := t.statement(query, args)
 	if err != nil {
 		return nil, t.fail(err)
 	}
@@ -57,7 +57,7 @@ func (t *Tx) Exec(query string, args ...any) (sql.Result, error) {
 // Query runs one statement that returns rows. Close them, and ask for their
 // Err, before the next statement.
 func (t *Tx) Query(query string, args ...any) (*sql.Rows, error) {
-	s, err := t.statement(query)
+	s, err := t.statement(query, args)
 	if err != nil {
 		return nil, t.fail(err)
 	}
@@ -72,7 +72,7 @@ func (t *Tx) Query(query string, args ...any) (*sql.Rows, error) {
 // QueryRow runs one statement of which the first row matters: call Scan, once,
 // which returns sql.ErrNoRows if there is none.
 func (t *Tx) QueryRow(query string, args ...any) *sql.Row {
-	s, err := t.statement(query)
+	s, err := t.statement(query, args)
 	if err != nil {
 		// The same error, in the shape of a row.
 		return t.f.c.sql.QueryRowContext(refusal{t.f.ctx, t.fail(err)}, query)
@@ -81,14 +81,18 @@ func (t *Tx) QueryRow(query string, args ...any) *sql.Row {
 }
 
 // statement finds or compiles a query as its author, us or a guest.
-func (t *Tx) statement(query string) (*sql.Stmt, error) {
+func (t *Tx) statement(query string, args []any) (*sql.Stmt, error) {
 	f := t.f
 	f.trace(query)
 	if err := f.usable(t.guest); err != nil {
 		return nil, err
 	}
 	f.spent = true
-	return f.c.statement(t.context(), t.guest, query)
+	s, err := f.c.statement(t.context(), t.guest, query)
+	if err == nil && t.guest {
+		err = s.takes(args)
+	}
+	return s.stmt, err
 }
 
 // context is what ends a statement: a guest's may be endless.
@@ -104,7 +108,7 @@ func (t *Tx) fail(err error) error {
 		t.f.cause = err
 	}
 	if t.guest {
-		return guestFault(t.f.classify(err))
+		return t.f.c.guard.advise(guestFault(t.f.classify(err)))
 	}
 	return err
 }
