@@ -249,11 +249,12 @@ func (c *checksum) Read(p []byte) (int, error) {
 type listFileArgs struct {
 	listArgs
 	Delimiter string `json:"delimiter"`
+	After     string `json:"after"`
 }
 
 func listFiles(f *storage.Files) func(context.Context, request, listFileArgs) (script.Reply, error) {
 	return func(ctx context.Context, _ request, a listFileArgs) (script.Reply, error) {
-		page, err := a.files(f).List(ctx, storage.FileListOptions{Delimiter: a.Delimiter,
+		page, err := a.files(f).List(ctx, storage.FileListOptions{Delimiter: a.Delimiter, After: a.After,
 			ListOptions: storage.ListOptions{Prefix: a.Prefix, Limit: a.Limit, Cursor: a.Cursor}})
 		if err != nil {
 			return script.Reply{}, err

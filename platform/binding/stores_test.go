@@ -78,6 +78,7 @@ func TestFiles(t *testing.T) {
 			want: `{"key":"a/sum","version":#,"size":5,"etag":"` + etag + `","uploaded":#,"http":{"contentType":"application/octet-stream"}}`},
 		{method: "put", args: `{"key":"empty"}`, want: `{"key":"empty","version":#,"size":0,"etag":"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855","uploaded":#,"http":{"contentType":"application/octet-stream"}}`},
 		{method: "list", args: `{"delimiter":"/","limit":2}`, want: `{"objects":[{"key":"empty","version":#,"size":0,"etag":"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855","uploaded":#,"http":{"contentType":"application/octet-stream"}}],"prefixes":["a/"]}`},
+		{method: "list", args: `{"after":"a/x.txt","limit":1}`, want: `{"objects":[{"key":"empty","version":#,"size":0,"etag":"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855","uploaded":#,"http":{"contentType":"application/octet-stream"}}],"prefixes":[]}`},
 		{method: "delete", args: `{"keys":["a/x.txt","none"]}`, want: "null"},
 		{method: "head", args: `{"key":"a/x.txt"}`, want: "null"},
 		{method: "sign", args: `{"key":"a","method":"DELETE","expires":1}`, kind: fault.Invalid},
@@ -108,6 +109,23 @@ func TestFilesOfCode(t *testing.T) {
 	want := `[150000,"ab",{"offset":49999,"length":2},true,"invalid",false,true,null,` +
 		`{"content-disposition":"attachment","content-security-policy":"sandbox","content-type":"text/html","x-content-type-options":"nosniff"},true,true,100000,7]`
 	if got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
+// What fazt.d.ts says of files is so.
+func TestFilesAreAsDeclared(t *testing.T) {
+	w, h := open(t), engine(t)
+	got := w.run(t, h, `
+		for (const key of ["a", "b", "b/1", "c/1", "c/2"]) await env.FILES.put(key, "hello");
+		const keys = async (o) => { const { objects, delimitedPrefixes } = await env.FILES.list(o); return [...objects.map((f) => f.key), ...delimitedPrefixes].join(" "); };
+		const said = [await keys({ startAfter: "b" }), await keys({ startAfter: "b", prefix: "c/" }), await keys({ startAfter: "c/1", delimiter: "/" }), await keys({ startAfter: "z" })];
+		const { cursor } = await env.FILES.list({ startAfter: "a", limit: 2 });
+		said.push(await keys({ startAfter: "a", cursor }));
+		const file = await env.FILES.head("a");
+		said.push(file.checksums.sha256 === file.etag, typeof file.version);
+		return said;`)
+	if want := `["b/1 c/1 c/2","c/1 c/2","c/","","c/1 c/2",true,"number"]`; got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
 }

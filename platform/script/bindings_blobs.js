@@ -70,7 +70,7 @@ class BlobInfo {
     this.httpMetadata = v.http ?? {};
     if (this.httpMetadata.cacheExpiry) this.httpMetadata.cacheExpiry = new Date(this.httpMetadata.cacheExpiry);
     this.customMetadata = v.custom ?? {};
-    this.checksums = { sha256: v.sha256 };
+    this.checksums = { sha256: v.etag };
     this.storageClass = "Standard";
     if (v.range) this.range = v.range;
     if (new.target === BlobInfo) Object.freeze(this);
@@ -142,7 +142,7 @@ class Upload {
 }
 
 const PUT = ["httpMetadata", "customMetadata", "onlyIf", "md5", "sha256", "storageClass"];
-const BLOB_LIST = ["limit", "prefix", "cursor", "delimiter", "include"];
+const BLOB_LIST = ["limit", "prefix", "cursor", "delimiter", "startAfter", "include"];
 
 class Blobs {
   #port;
@@ -189,7 +189,7 @@ class Blobs {
     const set = options(what, o, BLOB_LIST);
     const word = (name) => (set[name] === undefined || set[name] === null ? undefined : text(`${what}: ${name}`, set[name]));
     const { value } = await this.#port.send("list", {
-      limit: perhaps(`${what}: limit`, set.limit, 1, 1000), prefix: word("prefix"), cursor: word("cursor"), delimiter: word("delimiter"),
+      limit: perhaps(`${what}: limit`, set.limit, 1, 1000), prefix: word("prefix"), cursor: word("cursor"), delimiter: word("delimiter"), after: word("startAfter"),
     });
     return {
       objects: value.objects.map((v) => new BlobInfo(v)), delimitedPrefixes: value.prefixes, truncated: Boolean(value.cursor), ...(value.cursor ? { cursor: value.cursor } : {}),

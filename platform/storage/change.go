@@ -65,6 +65,9 @@ func (c *change) add(m member) error {
 		if column, _ := p.own(); column != "" || p[0] == "_id" {
 			return fault.New(fault.Invalid, "%q of a document cannot change", f.name)
 		}
+		if strings.HasPrefix(f.name, "$") && m.name != "$unset" {
+			return fault.New(fault.Invalid, "the field %s begins with $, as operators do", excerpt([]byte(f.name)))
+		}
 		c.steps = append(c.steps, step{m.name, p, compact(f.value)})
 	}
 	return nil

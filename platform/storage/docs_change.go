@@ -51,7 +51,7 @@ func (c *Collection) replace(tx *sqlite.Tx, t docTable, old, d Doc) (_ Doc, err 
 	d.Created, d.Updated = old.Created, fromMillis(now())
 	_, err = tx.Exec(`UPDATE `+t.name+` SET body = ?, version = ?, updated = ? WHERE owner = ? AND collection = ? AND key = ?`,
 		string(d.Body), d.Version, millis(d.Updated), c.docs.owner, c.name, d.ID)
-	return d, c.unique(err, d.ID)
+	return d, c.unique(err, t, d.ID)
 }
 
 // Remove deletes documents in one transaction and returns how many there were: none

@@ -77,7 +77,7 @@ func TestDocsRefuse(t *testing.T) {
 	insert(t, c, `{"_id": "x", "s": "a", "n": 1, "list": []}`)
 	for _, doc := range []string{
 		``, `[]`, `{`, `1`, "{\"a\": \"\xff\"}", `{"_id": 1}`, `{"_id": "a\u0000b"}`, strings.Repeat(`{"a":`, 65) + "1" + strings.Repeat("}", 65),
-		strings.Repeat("[", 1000), `{"a": "` + strings.Repeat("a", 1<<20) + `"}`,
+		strings.Repeat("[", 1000), `{"$set": 1}`, `{"a": 1, "$b": 1}`, `{"a": "` + strings.Repeat("a", 1<<20) + `"}`,
 	} {
 		_, err := c.Insert(ctx, json.RawMessage(doc))
 		is(t, err, fault.Invalid)
@@ -95,6 +95,7 @@ func TestDocsRefuse(t *testing.T) {
 	for _, change := range []string{
 		`[]`, `{"$set": 1}`, `{"$rename": {"a": "b"}}`, `{"$set": {"a": 1}, "b": 2}`, `{"$set": {"_id": "y"}}`, `{"$set": {"_id.a": "y"}}`, `{"_id": "y"}`,
 		`{"$inc": {"s": 1}}`, `{"$inc": {"n": "1"}}`, `{"$push": {"s": 1}}`, `{"$pull": {"n": 1}}`, `{"$set": {"s.a": 1}}`, `{"$set": {"_version": 7}}`,
+		`{"a": 1, "$set": {"b": 1}}`, `{"$set": {"$b": 1}}`,
 	} {
 		_, err := c.Update(ctx, storage.Selector{ID: "x"}, json.RawMessage(change))
 		if is(t, err, fault.Invalid); err == nil {
@@ -229,6 +230,41 @@ func TestRemoveByFilter(t *testing.T) {
 		t.Errorf("%d bytes are counted of nothing: %v", u.Docs, err)
 	}
 	empty(`{}`, 0)
+}
+
+// A document that a unique index has already is told by the name that was declared.
+func TestUniqueNamesTheIndex(t *testing.T) {
+	indexes := []storage.Index{{Name: "by_slug", On: []string{"site", "slug"}, Unique: true}, {Name: "moment", On: []string{"_created"}}}
+	c, ctx := open(t, storage.Settings{}).Docs("PAGES", indexes).Collection("page"), t.Context()
+	insert(t, c, `{"_id":"a","site":1,"slug":"x"}`, `{"_id":"b","site":2,"slug":"x"}`)
+	_, inserted := c.Insert(ctx, json.RawMessage(`{"_id":"c","site":1,"slug":"x"}`))
+	_, updated := c.Update(ctx, storage.Selector{ID: "b"}, json.RawMessage(`{"$set":{"site":1}}`))
+	_, again := c.Insert(ctx, json.RawMessage(`{"_id":"a"}`))
+	for err, says := range map[error]string{inserted: `the unique index "by_slug", on site, slug, has another like it`, updated: `"by_slug"`, again: `document "a" is in "page" already`} {
+		is(t, err, fault.Conflict)
+		if !strings.Contains(err.Error(), says) || strings.Contains(err.Error(), "fazt_doc") {
+			t.Errorf("%v, want %s", err, says)
+		}
+	}
+}
+
+// A page of large documents is no more than an answer takes, and the next goes on.
+func TestPagesOfLargeDocuments(t *testing.T) {
+	c := open(t, storage.Settings{}).Docs("PAGES", nil).Collection("page")
+	for i := range 10 {
+		insert(t, c, fmt.Sprintf(`{"_id":"%d","text":"%s"}`, i, strings.Repeat("x", 1<<20-50)))
+	}
+	page, err := c.Find(t.Context(), storage.Query{})
+	if ok(t, err); len(page.Docs) != 7 || page.Cursor == "" {
+		t.Errorf("%d documents, cursor %q", len(page.Docs), page.Cursor)
+	}
+	if rest := find(t, c, storage.Query{Cursor: page.Cursor}); !slices.Equal(rest, []string{"7", "8", "9"}) {
+		t.Errorf("the next page: %q", rest)
+	}
+	_, err = c.Find(t.Context(), storage.Query{Cursor: "zzz"})
+	if is(t, err, fault.Invalid); !strings.Contains(fault.HintOf(err), "with the same filter and sort") {
+		t.Errorf("hint: %s", fault.HintOf(err))
+	}
 }
 
 // Removing what is not there is no error, but where a version of it is asked for.

@@ -3,6 +3,7 @@ package storage
 import (
 	"context"
 	"encoding/json"
+	"strings"
 
 	"github.com/fazt-sh/fazt/platform/fault"
 	"github.com/fazt-sh/fazt/platform/sqlite"
@@ -71,6 +72,12 @@ func (d *Docs) document(b json.RawMessage, want string) (doc Doc, err error) {
 	for _, name := range []string{"_id", "_version", "_created", "_updated"} {
 		o.remove(name)
 	}
+	for _, m := range o {
+		if strings.HasPrefix(m.name, "$") {
+			return doc, fault.New(fault.Invalid, "the field %s begins with $, as operators do", excerpt([]byte(m.name))).
+				WithHint("filters and changes could not name it: give it another name")
+		}
+	}
 	doc.Body = append(object{{"_id", quote(doc.ID)}}, o...).bytes()
 	return doc, checkJSON("the document", doc.Body, maxDocument)
 }
@@ -86,13 +93,22 @@ func (c *Collection) insert(tx *sqlite.Tx, t docTable, d Doc) (_ Doc, err error)
 	}
 	_, err = tx.Exec(`INSERT INTO `+t.name+` (owner, collection, key, body, version, created, updated) VALUES (?, ?, ?, ?, ?, ?, ?)`,
 		c.docs.owner, c.name, d.ID, string(d.Body), d.Version, at, at)
-	return d, c.unique(err, d.ID)
+	return d, c.unique(err, t, d.ID)
 }
 
-// unique tells of a document that is there already.
-func (c *Collection) unique(err error, id string) error {
+// unique tells of a document that is there already, and which index it is in.
+func (c *Collection) unique(err error, t docTable, id string) error {
 	if code(err) != codeUnique {
 		return err
 	}
-	return fault.Wrap(fault.Conflict, err, "document %q cannot be in %q: its id, or what a unique index is on, is there already", id, c.name)
+	said := err.Error()
+	if strings.Contains(said, t.name+".key") {
+		return fault.New(fault.Conflict, "document %q is in %q already", id, c.name)
+	}
+	for _, i := range c.docs.indexes {
+		if i.Unique && strings.Contains(said, i.inTable(t.name)) {
+			return fault.New(fault.Conflict, "document %q cannot be in %q: the unique index %q, on %s, has another like it", id, c.name, i.Name, strings.Join(i.On, ", "))
+		}
+	}
+	return fault.New(fault.Conflict, "document %q cannot be in %q: a unique index has another like it", id, c.name)
 }

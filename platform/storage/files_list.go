@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"bytes"
 	"context"
 	"strings"
 
@@ -11,6 +12,7 @@ import (
 // FileListOptions choose a page of files.
 type FileListOptions struct {
 	ListOptions
+	After     string // a key; the first page begins behind it
 	Delimiter string // keys that have it behind the prefix are told as one prefix up to it; "/" makes folders
 }
 
@@ -28,8 +30,11 @@ func (f *Files) List(ctx context.Context, o FileListOptions) (page FilePage, err
 	if err != nil {
 		return page, err
 	}
-	if len(o.Delimiter) > maxFileKey {
-		return page, fault.New(fault.Invalid, "the delimiter is too long")
+	if len(o.Delimiter) > maxFileKey || len(o.After) > maxFileKey {
+		return page, fault.New(fault.Invalid, "the delimiter, or the key to start after, is too long")
+	}
+	if from := append([]byte(o.After), 0); o.After != "" && bytes.Compare(from, r.from) > 0 {
+		r.from = from
 	}
 	store, err := f.store(ctx)
 	if err != nil {

@@ -31,7 +31,11 @@ func orderBy(sorts []Sort, columns *clause) (string, *clause) {
 	return by.String() + "key" + down, columns
 }
 
-// readDocs reads a page. It ends early where its documents are more than maxAnswer.
+// pageBytes is what the documents of a page may have: an answer is as much, with what
+// the store adds to each.
+const pageBytes = maxAnswer - 256<<10
+
+// readDocs reads a page. It ends early where its documents are more than pageBytes.
 func (c *Collection) readDocs(tx *sqlite.Tx, query string, args []any, q Query) (page DocPage, err error) {
 	rows, err := tx.Query(query, args...)
 	if err != nil {
@@ -51,12 +55,11 @@ func (c *Collection) readDocs(tx *sqlite.Tx, query string, args []any, q Query) 
 		} else if !shown {
 			continue
 		}
-		if len(page.Docs) == q.Limit || size > maxAnswer {
+		if size += len(d.Body); len(page.Docs) == q.Limit || size > pageBytes && len(page.Docs) > 0 {
 			page.Cursor = sortCursor(page.Docs[len(page.Docs)-1].ID, last)
 			break
 		}
 		copy(last, next)
-		size += len(d.Body)
 		if d.Body, err = project(d.Body, q.Fields); err != nil {
 			return page, err
 		}
@@ -122,12 +125,12 @@ func parseCursor(cursor string, sorts int) (id string, last []any, err error) {
 	var at docCursor
 	b, err := base64.RawURLEncoding.DecodeString(cursor)
 	if err != nil || checkJSON("the cursor", b, maxCursor) != nil || json.Unmarshal(b, &at) != nil || len(at.Last) != sorts {
-		return "", nil, badCursor()
+		return "", nil, badCursor("with the same filter and sort")
 	}
 	for _, raw := range at.Last {
 		v, ok := cursorValue(raw)
 		if !ok {
-			return "", nil, badCursor()
+			return "", nil, badCursor("with the same filter and sort")
 		}
 		last = append(last, v)
 	}

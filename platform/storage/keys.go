@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"encoding/json"
 	"errors"
-	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -56,7 +55,7 @@ func (k *Keys) Get(ctx context.Context, key string) (Entry, bool, error) {
 }
 
 // GetMany returns those of up to 1000 keys that are there, as they were at one
-// moment. More than 10 MiB of values are refused with Exhausted.
+// moment. More than 8 MiB of values are refused with Exhausted.
 func (k *Keys) GetMany(ctx context.Context, keys ...string) (map[string]Entry, error) {
 	if len(keys) > maxPage {
 		return nil, fault.New(fault.Invalid, "%d keys at once, %d are the most", len(keys), maxPage)
@@ -173,21 +172,25 @@ func (k *Keys) PutIfVersion(ctx context.Context, key string, v Value, version in
 	})
 }
 
+// maxCount is the largest whole number that a script has exactly.
+const maxCount = 1<<53 - 1
+
 // Incr adds to a key that holds an integer as text, and returns the sum. A key that
 // is not there counts as 0; only then the options take effect. The error's kind
-// is Invalid if there is no integer, or the sum is none of 64 bits.
+// is Invalid if there is no integer, or the sum is none that a script has as a number.
 func (k *Keys) Incr(ctx context.Context, key string, by int64, o PutOptions) (sum int64, err error) {
 	_, err = k.change(ctx, key, func(old Entry, there bool) (e Entry, err error) {
-		if e = old; there {
-			sum, err = strconv.ParseInt(string(old.Data), 10, 64)
-		} else if e, err = o.entry(Value{}); err == nil {
-			sum = 0
+		if e, sum = old, 0; !there {
+			e, err = o.entry(Value{})
+		} else if sum, err = strconv.ParseInt(string(old.Data), 10, 64); err != nil {
+			err = fault.New(fault.Invalid, "the value of key %q is no whole number", key).WithHint("incr adds to a key that holds digits, or is not there")
 		}
 		if err != nil {
-			return e, fault.Wrap(fault.Invalid, err, "key %q holds no integer", key)
+			return e, err
 		}
-		if by > 0 && sum > math.MaxInt64-by || by < 0 && sum < math.MinInt64-by {
-			return e, fault.New(fault.Invalid, "key %q would leave the integers of 64 bits", key)
+		if sum > maxCount || sum < -maxCount || by > maxCount-sum || by < -maxCount-sum {
+			return e, fault.New(fault.Invalid, "key %q would leave the whole numbers up to %d", key, int64(maxCount)).
+				WithHint("beyond it numbers of JavaScript are not exact")
 		}
 		sum += by
 		e.Value = Value{Data: strconv.AppendInt(nil, sum, 10), Text: true}

@@ -34,6 +34,9 @@ type KeyInfo struct {
 // List returns a page of the keys that begin with a prefix.
 func (k *Keys) List(ctx context.Context, o ListOptions) (page KeyPage, err error) {
 	r, limit, err := o.bounds()
+	if err == nil && o.Cursor != "" && r.from[len(r.from)-1] != 0 { // behind no key
+		err = badCursor(samePrefix)
+	}
 	if err != nil {
 		return page, err
 	}

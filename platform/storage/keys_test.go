@@ -81,6 +81,9 @@ func TestKeysRefuse(t *testing.T) {
 		"user":           func() error { _, _, err := k.User("").Get(ctx, "a"); return err },
 		"limit":          func() error { _, err := k.List(ctx, storage.ListOptions{Limit: 1001}); return err },
 		"cursor":         func() error { _, err := k.List(ctx, storage.ListOptions{Cursor: "?"}); return err },
+		"no cursor":      func() error { _, err := k.List(ctx, storage.ListOptions{Cursor: "zzz"}); return err },
+		"no place":       func() error { _, err := k.List(ctx, storage.ListOptions{Cursor: "zzzz"}); return err },
+		"behind no key":  func() error { _, err := k.List(ctx, storage.ListOptions{Cursor: "YWI"}); return err },
 		"foreign cursor": func() error { _, err := k.List(ctx, storage.ListOptions{Prefix: "b", Cursor: "YQ"}); return err },
 	} {
 		t.Run(name, func(t *testing.T) { is(t, try(), fault.Invalid) })
@@ -137,9 +140,22 @@ func TestIncr(t *testing.T) {
 	k.Put(ctx, "max", text(fmt.Sprint(int64(math.MaxInt64))), storage.PutOptions{})
 	_, err := k.Incr(ctx, "max", 1, storage.PutOptions{})
 	is(t, err, fault.Invalid)
+	const exact = 1<<53 - 1 // the largest that every script has as it is
+	if n, err := k.Incr(ctx, "exact", exact, storage.PutOptions{}); n != exact || err != nil {
+		t.Error(n, err)
+	}
+	for _, by := range []int64{1, -2*exact - 1, math.MaxInt64, math.MinInt64} {
+		_, err = k.Incr(ctx, "exact", by, storage.PutOptions{})
+		is(t, err, fault.Invalid)
+	}
+	if n, err := k.Incr(ctx, "exact", -2*exact, storage.PutOptions{}); n != -exact || err != nil {
+		t.Error(n, err)
+	}
 	k.Put(ctx, "word", text("word"), storage.PutOptions{})
 	_, err = k.Incr(ctx, "word", 1, storage.PutOptions{})
-	is(t, err, fault.Invalid)
+	if is(t, err, fault.Invalid); err.Error() != `the value of key "word" is no whole number` {
+		t.Error(err)
+	}
 }
 
 // A key that has expired is never returned, and its bytes come back.

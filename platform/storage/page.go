@@ -3,6 +3,7 @@ package storage
 import (
 	"bytes"
 	"encoding/base64"
+	"unicode/utf8"
 
 	"github.com/fazt-sh/fazt/platform/fault"
 )
@@ -20,9 +21,9 @@ func (o ListOptions) bounds() (r span, limit int, err error) {
 	if o.Cursor == "" {
 		return r, limit, nil
 	}
-	from, err := base64.RawURLEncoding.DecodeString(o.Cursor)
-	if err != nil || len(from) > maxFileKey+1 || !bytes.HasPrefix(from, r.from) {
-		return r, 0, badCursor()
+	from, err := base64.RawURLEncoding.Strict().DecodeString(o.Cursor)
+	if err != nil || len(from) > maxFileKey+1 || !bytes.HasPrefix(from, r.from) || !isPlace(from) {
+		return r, 0, badCursor(samePrefix)
 	}
 	r.from = from
 	return r, limit, nil
@@ -55,6 +56,24 @@ func successor(prefix string) []byte {
 // a place among what the asker may list anyway.
 func cursorAt(from []byte) string { return base64.RawURLEncoding.EncodeToString(from) }
 
-func badCursor() error {
-	return fault.New(fault.Invalid, "this is no cursor of this list").WithHint("take the cursor of the page before, with the same prefix")
+// isPlace reports whether a list can go on from there: behind a key, or behind all
+// that begin with a text, as successor has it.
+func isPlace(from []byte) bool {
+	switch n := len(from) - 1; {
+	case n < 0:
+		return false
+	case from[n] == 0:
+		return n > 0 && utf8.Valid(from[:n])
+	default:
+		text := bytes.Clone(from)
+		text[n]--
+		return utf8.Valid(text)
+	}
+}
+
+// samePrefix is what a cursor of a list of names holds for.
+const samePrefix = "with the same prefix"
+
+func badCursor(how string) error {
+	return fault.New(fault.Invalid, "this is no cursor of this list").WithHint("take the cursor of the page before, %s", how)
 }

@@ -55,7 +55,7 @@ const (
 )
 
 // All runs one statement and returns all it returns. The error's kind is Exhausted if
-// that is more than 10,000 rows or 10 MiB, Invalid if SQLite does not understand it,
+// that is more than 10,000 rows or 8 MiB, Invalid if SQLite does not understand it,
 // Conflict if a constraint refuses, Forbidden for what is not the app's.
 func (s *SQL) All(ctx context.Context, st Statement) (Result, error) {
 	return s.one(ctx, st, maxRows)

@@ -39,16 +39,16 @@ type Settings struct {
 // What one item may be, and how much one answer holds. A page ends early where
 // its bytes are over maxAnswer; its cursor goes on from there.
 const (
-	maxName     = 128      // of a binding, a collection
-	maxUser     = 256      // of a user's id
-	maxKey      = 512      // of a key: Cloudflare KV's bound
-	maxFileKey  = 1024     // of a file's key: R2's and S3's bound
-	maxValue    = 4 << 20  // of a key's value
-	maxMeta     = 1 << 10  // of metadata
-	maxDocument = 1 << 20  // of a document
-	maxDepth    = 64       // of JSON
-	maxPage     = 1000     // items of a page
-	maxAnswer   = 10 << 20 // bytes of an answer
+	maxName     = 128     // of a binding, a collection
+	maxUser     = 256     // of a user's id
+	maxKey      = 512     // of a key: Cloudflare KV's bound
+	maxFileKey  = 1024    // of a file's key: R2's and S3's bound
+	maxValue    = 4 << 20 // of a key's value
+	maxMeta     = 1 << 10 // of metadata
+	maxDocument = 1 << 20 // of a document
+	maxDepth    = 64      // of JSON
+	maxPage     = 1000    // items of a page
+	maxAnswer   = 8 << 20 // bytes of an answer: what the engine takes
 )
 
 var (

@@ -102,7 +102,7 @@ declare module "fazt" {
      * Resolves to the new version, or to null if somebody else was first.
      */
     putIfVersion(key: string, value: Content, version: number, options?: KVPut): Promise<number | null>;
-    /** Adds to a number, in one step, and resolves to the sum. */
+    /** Adds to a whole number, in one step, and resolves to the sum, which is at most Number.MAX_SAFE_INTEGER. */
     incr(key: string, by?: number, options?: Omit<KVPut, "metadata">): Promise<number>;
     delete(key: string): Promise<void>;
     list<M = unknown>(options?: { prefix?: string; limit?: number; cursor?: string }): Promise<KVList<M>>;
@@ -254,6 +254,7 @@ declare module "fazt" {
     /** Null where onlyIf is not met. */
     put(key: string, value: Content | null, options: BlobPut): Promise<BlobInfo | null>;
     delete(keys: string | string[]): Promise<void>;
+    /** startAfter is a key, which is not in the list. */
     list(options?: { prefix?: string; limit?: number; cursor?: string; delimiter?: string; startAfter?: string }): Promise<BlobList>;
     createMultipartUpload(key: string, options?: Pick<BlobPut, "httpMetadata" | "customMetadata">): Promise<Upload>;
     resumeMultipartUpload(key: string, uploadId: string): Upload;
@@ -290,7 +291,7 @@ declare module "fazt" {
 
   export interface BlobInfo {
     readonly key: string;
-    readonly version: string;
+    readonly version: number;
     readonly size: number;
     readonly etag: string;
     /** The etag in quotes, as a header has it. */
@@ -298,6 +299,7 @@ declare module "fazt" {
     readonly uploaded: Date;
     readonly httpMetadata: BlobHeaders;
     readonly customMetadata: Record<string, string>;
+    /** In hexadecimal digits, as the etag. */
     readonly checksums: { sha256: string };
     readonly range?: { offset: number; length: number };
     /** Sets what was stored with the blob; what would run as a page of the app becomes a download. */
