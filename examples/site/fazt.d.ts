@@ -223,7 +223,7 @@ declare module "fazt" {
     update(id: string, change: Change<T>, options?: { ifVersion?: number }): Promise<Meta | null>;
     /** Many by a filter: how many differ. */
     update(filter: Filter, change: Change<T>, options?: { scan?: boolean }): Promise<number>;
-    /** One document by its id: 1, or 0 where there is none. Only with ifVersion that is an error. */
+    /** One document by its id: 1, or 0 where there is none, which is not_found with ifVersion or asCaller(). */
     remove(id: string, options?: { ifVersion?: number }): Promise<number>;
     /** All that a filter matches: how many there were. */
     remove(filter: Filter, options?: { scan?: boolean }): Promise<number>;

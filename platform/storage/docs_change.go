@@ -57,8 +57,9 @@ func (c *Collection) replace(tx *sqlite.Tx, t docTable, old, d Doc) (_ Doc, err 
 // Remove deletes documents in one transaction and returns how many there were: none
 // where nothing has the id. The error's kind is Conflict if it has another version,
 // NotFound if a version is asked of what is not there, Exhausted if a filter matches
-// more than 10,000 documents, or 100 MiB, Forbidden if a guard refuses; behind a guard, which
-// looks at each, the bounds are those of Update.
+// more than 10,000 documents, or 100 MiB. Behind a guard, which looks at each, it is
+// Forbidden if that refuses, NotFound for an id that nothing it shows has, and the
+// bounds are those of Update.
 func (c *Collection) Remove(ctx context.Context, s Selector) (int, error) {
 	if s.ID == "" && c.docs.guard == nil {
 		return c.clear(ctx, s)
@@ -70,7 +71,7 @@ func (c *Collection) Remove(ctx context.Context, s Selector) (int, error) {
 		_, err := tx.Exec(`DELETE FROM `+t.name+` WHERE owner = ? AND collection = ? AND key = ?`, c.docs.owner, c.name, old.ID)
 		return old, true, err
 	}, removes)
-	if s.ID != "" && s.IfVersion == 0 && fault.KindOf(err) == fault.NotFound {
+	if s.ID != "" && s.IfVersion == 0 && c.docs.guard == nil && fault.KindOf(err) == fault.NotFound {
 		return 0, nil
 	}
 	return len(removed), err
