@@ -312,7 +312,7 @@ func checkDecl(t *testing.T, where string, d ast.Decl) {
 }
 
 // constant tells whether a package variable is one of the few kinds that never
-// change: error sentinels, compiled patterns, embedded files.
+// change: error sentinels, patterns, compiled now or when asked for, embedded files.
 func constant(v *ast.ValueSpec, i int) bool {
 	if i >= len(v.Values) {
 		sel, ok := v.Type.(*ast.SelectorExpr)
@@ -326,7 +326,7 @@ func constant(v *ast.ValueSpec, i int) bool {
 		return v.Names[i].Name == "version" // the linker's, in cmd/fazt alone
 	}
 	sel, ok := call.Fun.(*ast.SelectorExpr)
-	return ok && slices.Contains([]string{"New", "MustCompile", "Errorf"}, sel.Sel.Name)
+	return ok && slices.Contains([]string{"New", "MustCompile", "OnceValue", "Errorf"}, sel.Sel.Name)
 }
 
 func isString(e ast.Expr) bool {
