@@ -76,10 +76,10 @@ func everyPackage() []carried {
 		{"nanoid", "nanoid.ts", []string{"nanoid"}, "`nanoid` and `customAlphabet`", "`nanoid/non-secure` was not tried", []question{
 			{method: "GET", path: "/", status: 200, want: `\{"id":"[\w-]{21}","short":"[abc]{8}"\}`},
 		}},
-		{"date-fns", "date-fns.ts", []string{"date-fns"}, "`parseISO`, `addDays`, `format`, `differenceInCalendarDays`, names of days and months of another language",
-			"`intlFormat` knows en-US alone, as `Intl` does; the rest of its functions were not tried one by one", []question{
-				{method: "GET", path: "/", status: 200, want: `\{"next":"Monday 2 March 2026","german":"Montag 2. März","days":3\}`},
-				{method: "GET", path: "/?day=2028-02-27", status: 200, want: `\{"next":"Wednesday 1 March 2028","german":"Mittwoch 1. März","days":3\}`},
+		{"date-fns", "date-fns.ts", []string{"date-fns"}, "`parseISO`, `addDays`, `format`, `differenceInCalendarDays`, names of days and months of another language, `intlFormat` of a time zone",
+			"`intlFormat` knows en-US alone, as `Intl` does, and refuses other languages; the rest of its functions were not tried one by one", []question{
+				{method: "GET", path: "/", status: 200, want: `\{"next":"Monday 2 March 2026","german":"Montag 2. März","days":3,"eastern":"3/1/26, 7:00 PM"\}`},
+				{method: "GET", path: "/?day=2028-02-27", status: 200, want: `\{"next":"Wednesday 1 March 2028","german":"Mittwoch 1. März","days":3,"eastern":"2/29/28, 7:00 PM"\}`},
 			}},
 		{"react, react-dom/server", "react.tsx", []string{"react", "react-dom"}, "`renderToString`, `renderToReadableStream`, `useId`, escaping",
 			"`renderToPipeableStream` is for Node's streams and is not in this build; server components and Suspense were not tried", []question{

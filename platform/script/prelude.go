@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"modernc.org/quickjs"
+	"modernc.org/quickjs/intl"
 
 	"github.com/fazt-sh/fazt/platform/script/web"
 )
@@ -165,6 +166,10 @@ func (p *prelude) install(vm *quickjs.VM, post web.Function) (dispatch quickjs.V
 		}
 	}
 	if err := vm.RegisterHostFunc("__fazt_post", post); err != nil {
+		return dispatch, err
+	}
+	// The zone is that of Date, which in a child without files of the system is UTC.
+	if err := vm.RegisterHostFunc(web.IntlName, func([]any) (any, error) { return nil, intl.Register(vm, intl.TimeZone("UTC")) }); err != nil {
 		return dispatch, err
 	}
 	if err := vm.RegisterFunc(web.PartName, p.loader(vm), false); err != nil {

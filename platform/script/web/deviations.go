@@ -23,7 +23,11 @@ func platformDeviations() []Deviation {
 	return []Deviation{
 		{"webidl", "members of the classes are not enumerable", "for…in over a Request or a URL finds nothing; name the members", `Object.keys(URL.prototype).length === 0`},
 		{"wasm", "there is no WebAssembly", "packages with a .wasm inside do not run; take their JavaScript build", `typeof WebAssembly === "undefined"`},
-		{"intl", "Intl has DateTimeFormat and NumberFormat for en-US alone", "text for other languages comes from a package", ""},
+		{"intl", "DateTimeFormat, NumberFormat and the toLocale methods of dates and numbers know en-US alone, the Gregorian calendar, Latin digits, and neither roundingIncrement nor the names of currencies", "what is asked for beyond it is a RangeError; text for other languages comes from a package", ""},
+		{"intl", "Collator and localeCompare know some seventy languages, and neither caseFirst, ignorePunctuation nor the extensions of a tag", "what is asked for beyond it is a RangeError; numeric and sensitivity are options", `(() => { try { "a".localeCompare("b", "tlh"); } catch (e) { return e.name === "RangeError"; } })()`},
+		{"intl", "a time zone is named as the IANA database spells it, and its long name is its distance from GMT; without one, a format is of UTC", "Europe/Berlin, not europe/berlin, which is a RangeError", ""},
+		{"intl", "PluralRules, RelativeTimeFormat, ListFormat, DisplayNames, Segmenter, DurationFormat, Locale, supportedValuesOf, formatRange and formatRangeToParts are missing", "take a package", ""},
+		{"intl", "toLocaleUpperCase and toLocaleLowerCase pay no attention to the language", "Turkish and Lithuanian text; take a package", `"I".toLocaleLowerCase("tr") === "i"`},
 		{"js", "leaving a for await loop early does not wait until the iterator has been closed", "a stream that was left with break may still be locked in the same turn; await iterator.return() where that matters",
 			`(async () => { let done = false; const it = { [Symbol.asyncIterator]() { return this; }, next: async () => ({ value: 1, done: false }), return: async () => { await null; await null; done = true; return {}; } }; for await (const x of it) break; return !done; })()`},
 		{"js", "Array.fromAsync, AsyncIterator helpers, DisposableStack, SuppressedError and Temporal are missing", "collect with for await; using and await using work, as the bundler writes them out", `!("fromAsync" in Array) && ["DisposableStack", "SuppressedError", "Temporal"].every((n) => !(n in globalThis))`},

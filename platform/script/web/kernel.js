@@ -84,6 +84,7 @@
   function load() {
     for (const restore of waiting.splice(0)) restore();
     intl();
+    part("intl");
   }
   if (typeof intl === "function") {
     want(globalThis, "Intl", {
@@ -97,6 +98,12 @@
         want(type.prototype, name, { value, writable: true });
       }
   }
+
+  // The engine compares by code points, which is no order of words.
+  const { localeCompare } = {
+    localeCompare(that, locales = undefined, options = undefined) { return part("collator").localeCompare(this, that, locales, options); },
+  };
+  hidden(String.prototype, "localeCompare", localeCompare);
 
   // What the node: shims need and the web has no name for.
   defineProperty(globalThis, Symbol.for("fazt.node"), { get: () => part("node") });

@@ -42,7 +42,8 @@ const (
 
 // IntlName is a host function that the engine may register before the prelude runs:
 // it defines Intl when it is called, which happens at the first use of Intl or of a
-// toLocale method. Without it there is no Intl.
+// toLocale method; parts/intl.js then keeps it to what it knows. Without it there is
+// no Intl.
 const IntlName = "__fazt_intl"
 
 // Hidden is the global on which the prelude leaves what the engine's own script
@@ -129,7 +130,7 @@ func Functions() map[string]Function {
 // operations is the table of what the prelude may ask for.
 func operations() map[string]Function {
 	ops := map[string]Function{}
-	for _, add := range []func(map[string]Function){urlOperations, textOperations, formOperations, timeOperations, zipOperations, hashOperations, cryptoOperations} {
+	for _, add := range []func(map[string]Function){urlOperations, textOperations, formOperations, timeOperations, zipOperations, hashOperations, cryptoOperations, intlOperations} {
 		add(ops)
 	}
 	return ops
