@@ -112,8 +112,17 @@ func (a fetchArgs) incoming(resp *http.Response) (script.Reply, error) {
 		}
 	}
 	reply, err := value(out)
-	reply.Body = resp.Body
+	if reply.Body = resp.Body; !bodied(a.Method, resp.StatusCode) {
+		resp.Body.Close()
+		reply.Body = nil
+	}
 	return reply, err
+}
+
+// bodied tells whether there is a body in an answer: for the script, none is not the
+// same as an empty one.
+func bodied(method string, status int) bool {
+	return method != http.MethodHead && status != http.StatusNoContent && status != http.StatusResetContent && status != http.StatusNotModified
 }
 
 // maxHops is how often apps may ask each other on behalf of one request: two that

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -50,6 +51,64 @@ func TestFetch(t *testing.T) {
 	if r := out.seen[0]; r.Header.Get("X-In") != "caf\xe9" || r.ContentLength != -1 || r.URL.String() != "https://a.test/x" {
 		t.Errorf("sent %+v", r)
 	}
+}
+
+// An answer that has no body has none for the script either, so that it can be passed on.
+func TestFetchWithoutABody(t *testing.T) {
+	for _, status := range []int{204, 205, 304} {
+		w := open(t, func(c *binding.Config, _ *storage.App) { c.Egress = fixed(status) })
+		got := w.run(t, engine(t), `const x = await fetch("https://a.test/"); return [x.body, new Response(x.body, x).status]`)
+		if want := fmt.Sprintf("[null,%d]", status); got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+	}
+	w := open(t, func(c *binding.Config, _ *storage.App) { c.Egress = fixed(200) })
+	if got := w.run(t, engine(t), `return (await fetch("https://a.test/", { method: "HEAD" })).body`); got != "null" {
+		t.Errorf("HEAD: %s", got)
+	}
+}
+
+// fixed answers with a status and no content.
+type fixed int
+
+func (f fixed) Do(_ context.Context, r *http.Request) (*http.Response, error) {
+	return &http.Response{StatusCode: int(f), Body: http.NoBody, Request: r}, nil
+}
+
+func (f fixed) Once(ctx context.Context, r *http.Request) (*http.Response, error) {
+	return f.Do(ctx, r)
+}
+
+// A signal ends a request to another app, and what that app does for it.
+func TestServiceIsAborted(t *testing.T) {
+	ended := make(chan struct{}, 2)
+	w := open(t, func(c *binding.Config, _ *storage.App) {
+		c.Services = map[string]binding.Fetcher{"OTHER": fetcher(func(ctx context.Context, r script.Request) (*script.Response, error) {
+			context.AfterFunc(ctx, func() { ended <- struct{}{} })
+			if r.URL == "https://other/slow" {
+				<-ctx.Done()
+				return nil, ctx.Err()
+			}
+			from, to := io.Pipe()
+			go to.Write([]byte("beginning"))
+			return &script.Response{Status: 200, Body: from}, nil
+		})}
+	})
+	got := w.run(t, engine(t), `
+		const said = [];
+		const slow = env.OTHER.fetch("https://other/slow", { signal: AbortSignal.timeout(1) });
+		await slow.catch((e) => said.push(e.name));
+		const c = new AbortController();
+		const answer = await env.OTHER.fetch("https://other/body", { signal: c.signal });
+		const body = answer.text();
+		c.abort(new Error("enough"));
+		await body.catch((e) => said.push(e.message));
+		return said;`)
+	if got != `["TimeoutError","enough"]` {
+		t.Error(got)
+	}
+	<-ended
+	<-ended
 }
 
 // The code of another app gets the request, the visitor and nothing of this app's.

@@ -159,8 +159,8 @@ class Port {
     const more = this.more ? `,${JSON.stringify(this.more).slice(1, -1)}` : "";
     return this.call(method, null, null, `{${members}${more}}`, map);
   }
-  send(method, args, body = null) {
-    return this.call(method, this.more ? { ...args, ...this.more } : args, body);
+  send(method, args, body = null, signal = null) {
+    return this.call(method, this.more ? { ...args, ...this.more } : args, body, undefined, undefined, signal);
   }
   // view is the same for one user. A view of a view would leave it.
   view(u) {

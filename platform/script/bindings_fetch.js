@@ -45,7 +45,7 @@ class Fetcher {
     const r = new Request(typeof input === "string" && input[0] === "/" ? `http://${HERE}${input}` : input instanceof URL ? input.href : input, init);
     r.signal.throwIfAborted();
     const args = { url: r.url, method: r.method, headers: [...r.headers], redirect: r.redirect };
-    const { value, body } = await this.#port.send("fetch", args, r.body);
+    const { value, body } = await this.#port.send("fetch", args, r.body, r.signal);
     const answer = new Response(NO_BODY.includes(value.status) ? null : body, { status: value.status, headers: value.headers });
     return Object.defineProperty(answer, "url", { value: value.url ?? r.url });
   }

@@ -288,7 +288,7 @@ function envOf(inv) {
   const env = assign({}, words);
   for (let i = 0; i < bound.length; i++) {
     const b = bound[i];
-    env[b.name] = b.make(b.name, b.value, (method, args, body, json, map) => call(owner(inv), b.name, method, args, body, json, map));
+    env[b.name] = b.make(b.name, b.value, (method, args, body, json, map, signal) => call(owner(inv), b.name, method, args, body, json, map, signal));
   }
   return env;
 }

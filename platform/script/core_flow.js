@@ -3,10 +3,23 @@
 
 // --- bodies -------------------------------------------------------------------------
 
+// heed has stop called with the reason of a signal that aborts, until what it returns
+// is called. Most of what is done has no signal.
+function heed(signal, stop) {
+  if (!signal) return null;
+  const listener = () => stop(signal.reason);
+  signal.addEventListener("abort", listener, { once: true });
+  return () => signal.removeEventListener("abort", listener);
+}
+
 // pour sends a stream as the other side has room for it.
-async function pour(inv, sub, stream) {
+async function pour(inv, sub, stream, signal = null) {
   const reader = stream.getReader();
   (inv.readers ??= new Set()).add(reader);
+  const deaf = heed(signal, (reason) => {
+    reader.cancel(reason).catch(() => {});
+    inv.rooms?.get(sub)?.();
+  });
   try {
     for (;;) {
       const { done, value } = await reader.read();
@@ -20,19 +33,32 @@ async function pour(inv, sub, stream) {
     throw e;
   } finally {
     inv.readers.delete(reader);
+    deaf?.();
   }
 }
 
 // Credit is given back when a reader has taken this much.
 const CREDIT_STEP = 32768;
 
-// incoming is a stream of what comes for an invocation or one of its calls.
-function incoming(inv, sub) {
+// incoming is a stream of what comes for an invocation or one of its calls. It ends
+// with the reason of the signal, as all that was not read is given up.
+function incoming(inv, sub, signal = null) {
   const { ReadableStream } = web.part("streams");
   const body = { chunks: [], ended: false, error: null, wake: null, owed: 0 };
   (inv.bodies ??= new Map()).set(sub, body);
+  const giveUp = () => void (inv.bodies.delete(sub) && post(CREDIT, inv.id, sub, 0));
+  let deaf;
   const source = {
     type: "bytes",
+    start(controller) {
+      deaf = heed(signal, (reason) => {
+        giveUp();
+        body.chunks.length = 0;
+        body.error = reason;
+        controller.error(reason);
+        body.wake?.();
+      });
+    },
     async pull(controller) {
       while (body.chunks.length === 0 && !body.ended && body.error === null) await new Promise((resolve) => (body.wake = resolve));
       if (body.chunks.length > 0) {
@@ -46,12 +72,14 @@ function incoming(inv, sub) {
       } else if (body.error !== null) {
         controller.error(body.error);
       } else {
+        deaf?.();
         controller.close();
         controller.byobRequest?.respond(0);
       }
     },
     cancel() {
-      if (inv.bodies.delete(sub)) post(CREDIT, inv.id, sub, 0);
+      deaf?.();
+      giveUp();
     },
   };
   return new ReadableStream(source, { highWaterMark: 0 });
@@ -81,9 +109,10 @@ function errorOf(head) {
 // --- calls --------------------------------------------------------------------------
 
 // call asks the node. json is args for who has written them already. The promise has
-// what map makes of the value and the body that come back, or { value, body }.
-function call(inv, target, method, args, body, json = undefined, map = undefined) {
-  const waiting = { resolve: null, reject: null, map, why: undefined, from: tracing ? new Error().stack : "" };
+// what map makes of the value and the body that come back, or { value, body }; it and
+// the body end with the reason of a signal that aborts.
+function call(inv, target, method, args, body, json = undefined, map = undefined, signal = null) {
+  const waiting = { resolve: null, reject: null, map, why: undefined, from: tracing ? new Error().stack : "", signal, deaf: null };
   const promise = new Promise((resolve, reject) => {
     waiting.resolve = resolve;
     waiting.reject = reject;
@@ -111,9 +140,15 @@ function ask(inv, waiting, head, body) {
     flags = F_BODY;
     stream = body;
   }
+  if (waiting.signal) flags += F_SIGNAL;
   send(CALL, inv, sub, flags, head, data);
   (inv.calls ??= new Map()).set(sub, waiting);
-  if (stream !== null) pour(inv, sub, stream).catch((e) => gaveUp(inv, sub, waiting, e));
+  waiting.deaf = heed(waiting.signal, (reason) => {
+    inv.calls.delete(sub);
+    waiting.reject(reason);
+    post(CREDIT, inv.id, sub, 0);
+  });
+  if (stream !== null) pour(inv, sub, stream, waiting.signal).catch((e) => gaveUp(inv, sub, waiting, e));
 }
 
 // gaveUp tells the node of a body that failed. Whoever awaits the call hears why,
@@ -127,6 +162,7 @@ function replied(inv, sub, flags, head) {
   const waiting = inv.calls?.get(sub);
   if (waiting === undefined) return;
   inv.calls.delete(sub);
+  waiting.deaf?.();
   if (flags & F_ERROR) {
     if (waiting.why !== undefined) return waiting.reject(waiting.why.e);
     const e = errorOf(head);
@@ -134,7 +170,7 @@ function replied(inv, sub, flags, head) {
     return waiting.reject(e);
   }
   const value = head === "" ? undefined : parse(head);
-  const body = flags & F_BODY ? incoming(inv, sub) : null;
+  const body = flags & F_BODY ? incoming(inv, sub, waiting.signal) : null;
   waiting.resolve(waiting.map === undefined ? { value, body } : waiting.map(value, body));
 }
 
@@ -148,10 +184,8 @@ async function fetch(input, init = undefined) {
   const { Request } = web.part("fetch");
   const { url, method, headers, redirect, body, signal } = web.requestParts(new Request(input, init));
   if (signal?.aborted) throw signal.reason;
-  let asked = call(inv, "fetch", "fetch", { url, method, headers, redirect }, body);
-  if (signal) asked = Promise.race([asked, new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason), { once: true }))]);
-  const { value, body: content } = await asked;
-  if (signal && content !== null) signal.addEventListener("abort", () => content.cancel(signal.reason).catch(() => {}), { once: true });
-  return web.response({ status: value.status, statusText: value.statusText, headers: value.headers, body: content, url: value.url, redirected: value.url !== url });
+  const answer = (value, content) =>
+    web.response({ status: value.status, statusText: value.statusText, headers: value.headers, body: content, url: value.url, redirected: value.url !== url });
+  return call(inv, "fetch", "fetch", { url, method, headers, redirect }, body, undefined, answer, signal);
 }
 hidden(globalThis, "fetch", fetch);

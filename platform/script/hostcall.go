@@ -2,6 +2,8 @@ package script
 
 import (
 	"bytes"
+	"context"
+	"io"
 
 	"github.com/fazt-sh/fazt/platform/fault"
 )
@@ -29,8 +31,12 @@ func (inv *invocation) call(m message) error {
 		inv.calls = map[uint64]*hostCall{}
 	}
 	inv.calls[m.sub] = hc
+	ctx := inv.ctx // what a call leaves behind, as a transaction, lasts as long
+	if m.n&flagSignal != 0 {
+		ctx, hc.stop = context.WithCancel(ctx)
+	}
 	inv.app.host.stats.calls.Add(1)
-	inv.app.host.crew.do(func() { inv.answer(m.sub, c, hc) })
+	inv.app.host.crew.do(func() { inv.answer(ctx, m.sub, c, hc) })
 	return nil
 }
 
@@ -55,8 +61,9 @@ func (inv *invocation) asked(m message) (Call, *hostCall, error) {
 }
 
 // answer makes the call and sends the reply.
-func (inv *invocation) answer(sub uint64, c Call, hc *hostCall) {
-	reply, err := inv.bindings.Call(inv.ctx, c)
+func (inv *invocation) answer(ctx context.Context, sub uint64, c Call, hc *hostCall) {
+	defer hc.end()
+	reply, err := inv.bindings.Call(ctx, c)
 	if hc.body != nil {
 		hc.body.Close()
 	}
@@ -65,6 +72,10 @@ func (inv *invocation) answer(sub uint64, c Call, hc *hostCall) {
 	}
 	if reply.Body != nil {
 		defer reply.Body.Close()
+	}
+	flow := newOutflow(inv.chunk(sub))
+	if err == nil && reply.Body != nil && !inv.carries(hc, flow, reply.Body) {
+		err = context.Canceled
 	}
 	m := message{kind: kindReply, id: inv.id, sub: sub, head: reply.Value}
 	if err != nil {
@@ -76,13 +87,17 @@ func (inv *invocation) answer(sub uint64, c Call, hc *hostCall) {
 		return
 	}
 	m.n = flagBody
-	flow := newOutflow(inv.chunk(sub))
-	inv.mu.Lock()
-	hc.reply, hc.from = flow, reply.Body
-	inv.mu.Unlock()
 	inv.life.link.send(m)
-	inv.pump(sub, reply.Body, flow)
+	inv.pump(ctx, sub, reply.Body, flow)
 	inv.forget(sub)
+}
+
+// carries notes where the body of a reply comes from, unless nobody wants it any more.
+func (inv *invocation) carries(hc *hostCall, flow *outflow, body io.Closer) bool {
+	inv.mu.Lock()
+	defer inv.mu.Unlock()
+	hc.reply, hc.from = flow, body
+	return !hc.left
 }
 
 func (inv *invocation) forget(sub uint64) {
@@ -98,7 +113,18 @@ func (inv *invocation) drop(sub uint64) {
 	c := inv.calls[sub]
 	delete(inv.calls, sub)
 	inv.mu.Unlock()
-	if c != nil && c.from != nil {
+	if c == nil {
+		return
+	}
+	c.end()
+	if c.from != nil {
 		go c.from.Close()
+	}
+}
+
+// end ends what is done for a call that has a signal.
+func (c *hostCall) end() {
+	if c.stop != nil {
+		c.stop()
 	}
 }

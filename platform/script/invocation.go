@@ -39,9 +39,11 @@ type invocation struct {
 
 // hostCall is one call that the child waits for.
 type hostCall struct {
-	body  *inflow   // what the script sends along, or nil
-	reply *outflow  // what it gets, or nil
-	from  io.Closer // where that comes from
+	body  *inflow            // what the script sends along, or nil
+	reply *outflow           // what it gets, or nil
+	from  io.Closer          // where that comes from
+	stop  context.CancelFunc // nil where the script has no signal to give it up by
+	left  bool               // the script has given it up
 }
 
 func newInvocation(a *App, l *life, b Bindings) *invocation {
@@ -134,6 +136,10 @@ func (inv *invocation) credited(m message) {
 		f = nil
 		if c != nil {
 			f = c.reply
+		}
+		if c != nil && f == nil && m.n == 0 {
+			c.left = true
+			c.end()
 		}
 	}
 	inv.mu.Unlock()

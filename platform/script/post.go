@@ -29,7 +29,7 @@ func (m *machine) post(args []any) (any, error) {
 		t.alarms.clear(msg.sub)
 	case kindCredit:
 		if msg.n == 0 {
-			delete(t.calls, msg.sub)
+			t.leave(msg.sub)
 		}
 		t.send(msg)
 	case kindDone:
@@ -183,9 +183,9 @@ func (t *task) call(m message) any {
 		return limitCalls
 	}
 	if t.calls == nil {
-		t.calls = map[uint64]bool{}
+		t.calls = map[uint64]callState{}
 	}
-	t.calls[m.sub] = true
+	t.calls[m.sub] = callAsked
 	if m.n&flagEnd != 0 && len(m.body) > frameBytes {
 		body := m.body
 		m.body, m.n = nil, m.n&^flagEnd

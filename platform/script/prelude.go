@@ -89,9 +89,9 @@ func core() string {
 func constants() string {
 	return fmt.Sprintf(`"use strict";
 const OPEN=%d,ENV=%d,INVOKE=%d,REPLY=%d,CANCEL=%d,HEAD=%d,CALL=%d,LOG=%d,DONE=%d,BODY=%d,CREDIT=%d,TIMER=%d,FORGET=%d,REJECTED=%d;
-const F_END=%d,F_BYTES=%d,F_DONE=%d,F_BODY=%d,F_ERROR=%d,F_EVENT=%d,F_SHIFT=%d;
+const F_END=%d,F_BYTES=%d,F_DONE=%d,F_BODY=%d,F_ERROR=%d,F_EVENT=%d,F_SIGNAL=%d,F_SHIFT=%d;
 `, kindOpen, kindEnv, kindInvoke, kindReply, kindCancel, kindHead, kindCall, kindLog, kindDone, kindBody, kindCredit, kindTimer, kindEnd, kindRejected,
-		flagEnd, flagBytes, flagDone, flagBody, flagError, flagEvent, 1<<flagShift)
+		flagEnd, flagBytes, flagDone, flagBody, flagError, flagEvent, flagSignal, 1<<flagShift)
 }
 
 // compile returns bytecode, or what the engine says of the source.

@@ -25,6 +25,8 @@ type rejections struct {
 	null bool // one of this turn was rejected with null, which is also the engine's word where it has no memory for an error
 	told tracker
 
+	spent bool // one of those came when the heap was full to the last bytes, and the turn was cut
+
 	nothing libquickjs.TJSValue // null
 }
 
@@ -65,11 +67,21 @@ func (r *rejections) keep(v libquickjs.TJSValue) quickjs.Value {
 
 func (r *rejections) add(promise, reason libquickjs.TJSValue) {
 	r.null = r.null || reason == r.nothing
+	if reason == r.nothing && r.full() {
+		r.spent = true
+		r.vm.Interrupt() // a loop that looks at no promise would go on until its time is up
+	}
 	if len(r.held) == mostRejected {
 		r.more++
 		return
 	}
 	r.held = append(r.held, rejection{r.keep(promise), r.keep(reason)})
+}
+
+// full tells whether hardly anything is left of the memory.
+func (r *rejections) full() bool {
+	s := &r.rt.Fmalloc_ctx.Fmalloc_state
+	return s.Fmalloc_size > s.Fmalloc_limit-s.Fmalloc_limit>>8
 }
 
 // drop takes a promise back that is handled now. One that is not held is one of more,
@@ -105,7 +117,7 @@ func (r *rejections) forget() (null bool) {
 	for _, h := range held {
 		h.free()
 	}
-	null, r.null = r.null, false
+	null, r.null, r.spent = r.null, false, false
 	return null
 }
 

@@ -23,7 +23,7 @@ type task struct {
 
 	env      string // what the machine must be told first
 	used     time.Duration
-	calls    map[uint64]bool // in flight
+	calls    map[uint64]callState // in flight
 	alarms   alarms
 	flows    map[uint64]*outflow // bodies to the node: 0 is the response, else of a call
 	logged   int
@@ -102,8 +102,10 @@ func (t *task) wants(m *message) bool {
 		m.sub = sub
 		return due
 	case kindReply:
-		if m.n&flagBody == 0 {
-			delete(t.calls, m.sub) // else it is in flight until its body has ended
+		if m.n&flagBody == 0 || t.calls[m.sub] == callLeft {
+			delete(t.calls, m.sub)
+		} else {
+			t.calls[m.sub] = callAnswered
 		}
 		t.drop(m.sub)
 	case kindBody:
@@ -126,6 +128,29 @@ func (t *task) granted(m message) bool {
 		return false
 	}
 	return more
+}
+
+// callState is how far a call in flight is.
+type callState byte
+
+const (
+	callAsked    callState = iota
+	callAnswered           // its body comes
+	callLeft               // the script has given it up, and the node has not heard of it
+)
+
+// leave gives up a call, or the body of its reply. What was asked is in flight until
+// the node answers all the same.
+func (t *task) leave(sub uint64) {
+	state, ok := t.calls[sub]
+	switch {
+	case !ok:
+	case state == callAnswered:
+		delete(t.calls, sub)
+	default:
+		t.calls[sub] = callLeft
+		t.drop(sub)
+	}
 }
 
 // drop forgets the body of a call, which its reply has overtaken.

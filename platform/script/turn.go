@@ -77,12 +77,16 @@ func (m *machine) call(t *task, msg message) {
 	if err == nil {
 		err = m.drain(t, begun)
 	}
+	spent := m.rejected.spent
 	null := m.rejected.forget()
 	m.disarm()
 	t.used += time.Since(begun)
 	before, held := m.holds.Load(), int64(*m.heap)
 	m.holds.Store(held)
 	switch {
+	case err != nil && spent:
+		m.limit(t, limitMemory)
+		m.condemn()
 	case err != nil:
 		m.broken(t, err)
 	case t.left() <= 0:

@@ -1,6 +1,7 @@
 package script
 
 import (
+	"context"
 	"errors"
 	"io"
 	"strings"
@@ -91,7 +92,7 @@ func (inv *invocation) upload(body io.Reader) {
 	flow := inv.request
 	inv.mu.Unlock()
 	limited := &limitedReader{r: body, left: inv.app.bounds.Body, err: limitError(limitBody, inv.app.bounds)}
-	go inv.pump(0, limited, flow)
+	go inv.pump(inv.ctx, 0, limited, flow)
 }
 
 // limitedReader is a reader that fails after so many bytes.
@@ -120,10 +121,10 @@ func (inv *invocation) chunk(sub uint64) func(b []byte, end bool) {
 	}
 }
 
-// pump moves a body to the script until it ends or the invocation does.
-func (inv *invocation) pump(sub uint64, r io.Reader, f *outflow) {
+// pump moves a body to the script until it or ctx ends.
+func (inv *invocation) pump(ctx context.Context, sub uint64, r io.Reader, f *outflow) {
 	buf := make([]byte, chunkBytes)
-	for inv.ctx.Err() == nil {
+	for ctx.Err() == nil {
 		n, err := r.Read(buf)
 		if err != nil && err != io.EOF {
 			f.stop()
@@ -131,18 +132,18 @@ func (inv *invocation) pump(sub uint64, r io.Reader, f *outflow) {
 			return
 		}
 		left, wanted := f.offer(buf[:n], err == io.EOF)
-		if err == io.EOF || !wanted || left <= 0 && !inv.room(f) {
+		if err == io.EOF || !wanted || left <= 0 && !room(ctx, f) {
 			return
 		}
 	}
 }
 
 // room waits until the script wants more.
-func (inv *invocation) room(f *outflow) bool {
+func room(ctx context.Context, f *outflow) bool {
 	select {
 	case <-f.room:
 		return true
-	case <-inv.ctx.Done():
+	case <-ctx.Done():
 		return false
 	}
 }

@@ -38,13 +38,14 @@ const (
 
 // Flags in n. A status takes the bits above them.
 const (
-	flagEnd   = 1 << iota // the last of a body
-	flagBytes             // core.js only: a body is base64
-	flagDone              // nothing follows of the invocation
-	flagBody              // a body follows
-	flagError             // head is a failure
-	flagEvent             // not a request
-	flagShift = iota
+	flagEnd    = 1 << iota // the last of a body
+	flagBytes              // core.js only: a body is base64
+	flagDone               // nothing follows of the invocation
+	flagBody               // a body follows
+	flagError              // head is a failure
+	flagEvent              // not a request
+	flagSignal             // a call that the script may give up
+	flagShift  = iota
 )
 
 // window is how many bytes of a body may be on their way before the reader has
