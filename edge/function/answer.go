@@ -40,14 +40,17 @@ func (h *Handler) send(w http.ResponseWriter, r *http.Request, a *script.Respons
 	if length >= 0 && len(snippet) > 0 {
 		head.Set("Content-Length", strconv.FormatInt(length+int64(len(snippet)), 10))
 	}
-	for name, values := range head {
-		w.Header()[name] = values
+	begin := func() {
+		for name, values := range head {
+			w.Header()[name] = values
+		}
+		w.WriteHeader(a.Status)
 	}
-	w.WriteHeader(a.Status)
 	if r.Method == http.MethodHead || noBody(a.Status) {
+		begin()
 		return leave(a.Body)
 	}
-	if err := h.stream(w, a.Body, length); err != nil || len(snippet) == 0 {
+	if err := h.stream(w, a.Body, length, begin); err != nil || len(snippet) == 0 {
 		return err
 	}
 	return pass(w, http.NewResponseController(w), snippet, false)
@@ -222,8 +225,9 @@ func restrict(head http.Header) {
 const chunk = 32 << 10
 
 // stream copies a body. One without a known length is sent as it comes, since
-// somebody may be waiting for each part of it.
-func (h *Handler) stream(w http.ResponseWriter, from io.Reader, length int64) error {
+// somebody may be waiting for each part of it. begin sends the header, which waits for
+// the first part: until then, what goes wrong is answered as such.
+func (h *Handler) stream(w http.ResponseWriter, from io.Reader, length int64, begin func()) error {
 	buffer := h.buffers.Get().(*[chunk]byte)
 	defer h.buffers.Put(buffer)
 	control := http.NewResponseController(w)
@@ -233,6 +237,10 @@ func (h *Handler) stream(w http.ResponseWriter, from io.Reader, length int64) er
 	}
 	for {
 		n, err := from.Read(buffer[:])
+		if begin != nil && (n > 0 || err == io.EOF && length <= 0) {
+			begin()
+			begin = nil
+		}
 		if n > 0 {
 			if err := pass(w, control, buffer[:n], !sized); err != nil {
 				return fmt.Errorf("%w: %w", errLeft, err)

@@ -74,6 +74,7 @@ func TestEngine(t *testing.T) {
 			case "/json": return Response.json({ ip: ctx.ip, id: ctx.requestId, app: ctx.app, url: request.url, cookie: request.headers.get("cookie") }, { status: 201 });
 			case "/echo": return new Response(request.body, { headers: { "x-type": request.headers.get("content-type") } });
 			case "/stream": return new Response(new ReadableStream({ start(c) { c.enqueue(new TextEncoder().encode("a")); c.enqueue(new TextEncoder().encode("b")); c.close(); } }));
+			case "/broken": return new Response(new ReadableStream({ pull() { throw new TypeError("no part"); } }), { headers: { "x-of": "the answer" } });
 			case "/empty": return new Response(null, { status: 204 });
 			case "/cookies": { const h = new Headers(); h.append("set-cookie", "a=1"); h.append("set-cookie", "b=2; Domain=example.com"); return new Response("", { headers: h }); }
 			case "/redirect": return Response.redirect("https://elsewhere.test/", 303);
@@ -104,6 +105,7 @@ func TestEngine(t *testing.T) {
 		{"GET", "/hits", "", 200, "1", 1, ""},
 		{"GET", "/other", "", 404, "no", 2, ""},
 		{"GET", "/throw", "", 500, "exception req-1 \n", -2, ""},
+		{"GET", "/broken", "", 500, "exception req-1 \n", -2, "X-Of: "},
 		{"GET", "/nothing", "", 500, "exception req-1 \n", -2, ""},
 		{"GET", "/spin", "", 503, "limit_cpu req-1 \n", -2, ""},
 		{"GET", "/hello", "", 200, "hello from Notes", 16, ""},
@@ -116,7 +118,7 @@ func TestEngine(t *testing.T) {
 		}
 	}
 	log := s.log.text()
-	for _, want := range []string{"error req-1 TypeError: secret\n    at ", "warn req-1 header field \"Set-Cookie\" of the answer is left out", "error req-1 limit_cpu: "} {
+	for _, want := range []string{"error req-1 TypeError: secret\n    at ", "error req-1 TypeError: no part\n    at ", "warn req-1 header field \"Set-Cookie\" of the answer is left out", "error req-1 limit_cpu: "} {
 		if !strings.Contains(log, want) {
 			t.Errorf("the app's log lacks %q:\n%s", want, log)
 		}
