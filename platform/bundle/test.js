@@ -286,7 +286,7 @@ async function answerOne({ id, method, url, headers }, body) {
   try {
     answer = await answered(new Request(url, { method, headers, body: method === "GET" || method === "HEAD" ? undefined : body }));
   } catch (thrown) {
-    error = `the fake failed: ${thrown?.stack ?? thrown}`;
+    error = `the fake failed: ${thrown instanceof Error ? `${thrown.name}: ${thrown.message}\n${thrown.stack}` : show(thrown)}`;
     if (thrown instanceof Missing) error = thrown.message;
   }
   const told = error ? { id, error } : { id, status: answer.status, headers: [...answer.headers] };
