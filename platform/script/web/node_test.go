@@ -82,7 +82,11 @@ import * as url from "node:url";
 test("buffer", () => {
   is("text", Buffer.from("hä").toString("hex"), "68c3a4");
   is("base64", Buffer.from("aGk=", "base64").toString(), "hi");
-  is("base64url", Buffer.from([251, 255]).toString("base64"), "+/8=");
+  is("base64 of bytes", Buffer.from([251, 255]).toString("base64"), "+/8=");
+  is("base64url", Buffer.from([251, 255]).toString("base64url"), "-_8");
+  is("base64url back", Buffer.from("-_8", "base64URL").toString("hex"), "fbff");
+  is("base64url elsewhere", [Buffer.byteLength("-_8", "base64url"), Buffer.isEncoding("base64url"), Buffer.alloc(2).fill("-_8", "base64url").toString("hex"), Buffer.alloc(2).write("-_8", "base64url"), Buffer.isEncoding("base64ur")].join(), "2,true,fbff,2,false");
+  is("part of it", Buffer.from([0, 251, 255]).toString("base64url", 1), "-_8");
   is("concat", Buffer.concat([Buffer.from("a"), Buffer.alloc(2, 1)]).toString("hex"), "610101");
   is("numbers", Buffer.from("01020304", "hex").readUInt32BE(0), 0x01020304);
   ok("class", Buffer.isBuffer(Buffer.alloc(1)) && Buffer.alloc(1) instanceof Uint8Array);

@@ -8,6 +8,20 @@ const parts = {
   streams: { from: "web-streams-polyfill", licence: "LICENSE" },
   urlpattern: { from: "urlpattern-polyfill/urlpattern", package: "urlpattern-polyfill", licence: "LICENSE" },
 };
+// The package reads what is URL-safe as base64 and does not know the name of it.
+const base64url = `
+  const known = (encoding) => (/^base64url$/i.test(encoding) ? "base64" : encoding);
+  for (const [on, names] of [[Buffer, ["from", "alloc", "byteLength", "isEncoding"]], [Buffer.prototype, ["write", "fill", "indexOf", "lastIndexOf", "includes"]]])
+    for (const name of names) {
+      const plain = on[name];
+      on[name] = { [name](...args) { return plain.apply(this, name === "isEncoding" ? args.map(known) : args.map((a, i) => (i > 0 ? known(a) : a))); } }[name];
+    }
+  const { toString } = Buffer.prototype;
+  Buffer.prototype.toString = { toString(encoding, ...range) {
+    const text = toString.call(this, known(encoding), ...range);
+    return encoding !== known(encoding) ? text.replace(/[+/=]/g, (c) => ({ "+": "-", "/": "_" })[c] ?? "") : text;
+  } }.toString;
+`;
 const shims = {
   buffer: {
     from: "buffer",
@@ -15,6 +29,7 @@ const shims = {
     within: ["base64-js", "ieee754"],
     contents: `import { Buffer, SlowBuffer, INSPECT_MAX_BYTES, kMaxLength } from "buffer/index.js";
       const { atob, btoa, Blob, File } = globalThis;
+      ${base64url}
       const constants = { MAX_LENGTH: kMaxLength, MAX_STRING_LENGTH: 0x1fffffff };
       export { Buffer, SlowBuffer, INSPECT_MAX_BYTES, kMaxLength, constants, atob, btoa, Blob, File };
       export default { Buffer, SlowBuffer, INSPECT_MAX_BYTES, kMaxLength, constants, atob, btoa, Blob, File };`,
