@@ -83,6 +83,9 @@ func text(status int, body string) *script.Response {
 // others gives an app files of its release and another app.
 func others(c *binding.Config, _ *storage.App) {
 	c.Assets = map[string]binding.Fetcher{"ASSETS": fetcher(func(_ context.Context, r script.Request) (*script.Response, error) {
+		if to, ok := strings.CutSuffix(r.URL, "index.html"); ok { // as the files of a site do
+			return &script.Response{Status: 301, Header: [][2]string{{"location", to}}, Body: io.NopCloser(strings.NewReader(""))}, nil
+		}
 		return text(200, r.Method+" "+r.URL), nil
 	})}
 	c.Services = map[string]binding.Fetcher{"OTHER": fetcher(func(_ context.Context, r script.Request) (*script.Response, error) {

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/fazt-sh/fazt/platform/fault"
 	"github.com/fazt-sh/fazt/platform/script"
 )
 
@@ -60,6 +61,27 @@ return new Response(said);`), script.Bounds{})
 				t.Error(body)
 			}
 		})
+	}
+}
+
+// What the network does to a request is a TypeError, as the standard has it, with the
+// code and the hint of the node.
+func TestFetchFails(t *testing.T) {
+	w := &world{env: []script.Env{{Name: "KEYS", Kind: "kv"}}, calls: map[string]func(context.Context, script.Call) (script.Reply, error){
+		"fetch.fetch": func(_ context.Context, c script.Call) (script.Reply, error) {
+			if strings.Contains(string(c.Args), "breaks") {
+				return script.Reply{Value: []byte(`{"status":200,"headers":[],"url":"http://x.test/"}`), Body: io.NopCloser(&broken{})}, nil
+			}
+			return script.Reply{}, fault.New(fault.Forbidden, "no egress rule names x.test").WithHint("add one")
+		},
+	}}
+	a := open(t, host(t, script.Config{}), handler(`
+const said = [];
+for (const make of [() => fetch("http://x.test/"), async () => (await fetch("http://x.test/breaks")).text(), () => env.KEYS.get("k")])
+  await make().catch((e) => said.push([e instanceof TypeError, e.name, e.code, e.hint].join()));
+return new Response(said.join(" "));`), script.Bounds{})
+	if _, body := fetch(t, a, get("http://app.test/"), w); body != "true,TypeError,forbidden,add one true,TypeError,internal, false,Error,not_found," {
+		t.Error(body)
 	}
 }
 

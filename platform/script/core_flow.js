@@ -37,14 +37,16 @@ async function pour(inv, sub, stream, signal = null) {
   }
 }
 
+const usual = { signal: null, type: Error };
+
 // Credit is given back when a reader has taken this much.
 const CREDIT_STEP = 32768;
 
 // incoming is a stream of what comes for an invocation or one of its calls. It ends
 // with the reason of the signal, as all that was not read is given up.
-function incoming(inv, sub, signal = null) {
+function incoming(inv, sub, { signal, type } = usual) {
   const { ReadableStream } = web.part("streams");
-  const body = { chunks: [], ended: false, error: null, wake: null, owed: 0 };
+  const body = { chunks: [], ended: false, error: null, wake: null, owed: 0, type };
   (inv.bodies ??= new Map()).set(sub, body);
   const giveUp = () => void (inv.bodies.delete(sub) && post(CREDIT, inv.id, sub, 0));
   let deaf;
@@ -88,7 +90,7 @@ function incoming(inv, sub, signal = null) {
 function arrived(inv, sub, flags, head, data) {
   const body = inv.bodies?.get(sub);
   if (body === undefined) return;
-  if (flags & F_ERROR) body.error = errorOf(head);
+  if (flags & F_ERROR) body.error = errorOf(head, body.type);
   else if (data !== "") body.chunks.push(fromBase64(data));
   if (flags & F_END) {
     body.ended = true;
@@ -97,9 +99,9 @@ function arrived(inv, sub, flags, head, data) {
   body.wake?.();
 }
 
-function errorOf(head) {
+function errorOf(head, type) {
   const [code, message, hint] = head.split("\0");
-  const e = new Error(message);
+  const e = new type(message);
   e.code = code;
   if (hint) e.hint = hint; // for who reads the log
   if (code === "limit_body") limited.set(e, code);
@@ -108,11 +110,12 @@ function errorOf(head) {
 
 // --- calls --------------------------------------------------------------------------
 
-// call asks the node. json is args for who has written them already. The promise has
+// call asks the node, which fails with a TypeError where the standard of fetch has it
+// so. json is args for who has written them already. The promise has
 // what map makes of the value and the body that come back, or { value, body }; it and
 // the body end with the reason of a signal that aborts.
 function call(inv, target, method, args, body, json = undefined, map = undefined, signal = null) {
-  const waiting = { resolve: null, reject: null, map, why: undefined, from: tracing ? new Error().stack : "", signal, deaf: null };
+  const waiting = { resolve: null, reject: null, map, why: undefined, from: tracing ? new Error().stack : "", signal, deaf: null, type: target === "fetch" ? TypeError : Error };
   const promise = new Promise((resolve, reject) => {
     waiting.resolve = resolve;
     waiting.reject = reject;
@@ -165,12 +168,12 @@ function replied(inv, sub, flags, head) {
   waiting.deaf?.();
   if (flags & F_ERROR) {
     if (waiting.why !== undefined) return waiting.reject(waiting.why.e);
-    const e = errorOf(head);
+    const e = errorOf(head, waiting.type);
     if (waiting.from !== "") e.stack = waiting.from;
     return waiting.reject(e);
   }
   const value = head === "" ? undefined : parse(head);
-  const body = flags & F_BODY ? incoming(inv, sub, waiting.signal) : null;
+  const body = flags & F_BODY ? incoming(inv, sub, waiting) : null;
   waiting.resolve(waiting.map === undefined ? { value, body } : waiting.map(value, body));
 }
 
