@@ -30,19 +30,34 @@ var (
 	native = regexp.MustCompile(`(?m)(^ *at [^\n]*\(native\)\n)+(\n|$)`)
 )
 
-// mapped replaces the places in a text, a stack or a line that was logged. Lines
-// of a stack that are this package's own are left out.
+// carrier is the module that keeps the context of async functions: it stands between
+// all that a program with it calls.
+const carrier = "node:async_hooks:"
+
+// mapped replaces the places in a text, a stack or a line that was logged. Lines of a
+// stack that are this package's own are left out, and so is what the bundler has put
+// between the lines of an app, with the engine's functions that it calls.
 func (t *trace) mapped(text string) string {
 	if !strings.Contains(text, evalName) {
 		return text
 	}
 	t.once.Do(t.decode)
 	var b strings.Builder
+	natives := "" // that may be called by what is left out
 	for line := range strings.Lines(text) {
-		if l, ok := t.places(line); ok {
+		if isNative(line) {
+			natives += line
+			continue
+		}
+		l, from := t.places(line)
+		if from != fromBundler {
+			b.WriteString(natives)
+		}
+		if natives = ""; from == fromApp {
 			b.WriteString(l)
 		}
 	}
+	b.WriteString(natives)
 	said := native.ReplaceAllString(b.String(), "$2")
 	if !strings.HasSuffix(text, "\n") {
 		said = strings.TrimSuffix(said, "\n") // of the line before those left out
@@ -50,17 +65,42 @@ func (t *trace) mapped(text string) string {
 	return said
 }
 
-// places maps what a line names. It reports whether the line is an app's.
-func (t *trace) places(line string) (string, bool) {
-	ours := false
+func isNative(line string) bool {
+	line = strings.TrimSpace(line)
+	return strings.HasPrefix(line, "at ") && strings.HasSuffix(line, "(native)")
+}
+
+// origin is whose a line of a stack is.
+type origin byte
+
+const (
+	fromApp origin = iota
+	fromUs
+	fromBundler
+)
+
+// places maps what a line names, and tells whose it is.
+func (t *trace) places(line string) (string, origin) {
+	from, frame := fromApp, strings.HasPrefix(strings.TrimSpace(line), "at ")
 	line = place.ReplaceAllStringFunc(line, func(s string) string {
 		m := place.FindStringSubmatch(s)
 		l, _ := strconv.Atoi(m[1])
 		c, _ := strconv.Atoi(m[2])
-		ours = ours || l >= hiddenLines
-		return t.place(l, c)
+		at := t.place(l, c)
+		switch {
+		case l >= hiddenLines:
+			from = fromUs
+		case frame && (t.made(l) || strings.HasPrefix(at, carrier)):
+			from = fromBundler
+		}
+		return at
 	})
-	return line, !ours
+	return line, from
+}
+
+// made tells whether a line of the code comes from no file: the bundler has written it.
+func (t *trace) made(line int) bool {
+	return line > 0 && line <= len(t.line) && len(t.line[line-1]) == 0
 }
 
 // place is where a place of the code, counted from one, comes from.

@@ -84,7 +84,7 @@ func cryptoDeviations() []Deviation {
 
 func nodeDeviations() []Deviation {
 	return []Deviation{
-		{"node:async_hooks", "AsyncLocalStorage keeps its store across await, then, timers and queueMicrotask, and loses it after a top-level await, in callbacks that a library calls later and in the then of what an async function returns without awaiting it; createHook is missing", "use AsyncResource.bind there, and return await query; a program that has the module gets generators for its async functions, which take longer to wait", ""},
+		{"node:async_hooks", "AsyncLocalStorage keeps its store across await, then, timers and queueMicrotask, and loses it after a top-level await, in callbacks that a library calls later and in the then of what an async function returns without awaiting it; createHook is missing", "use AsyncResource.bind there, and return await query; a program that has the module gets generators for its async functions, which take longer to wait and have no name in a trace", ""},
 		{"node:buffer", "Buffer is the package buffer 6.0: no transcode, isUtf8, isAscii, no pool", "use TextDecoder", ""},
 		{"node:crypto", "random numbers, hashes, HMAC, PBKDF2, HKDF and timingSafeEqual alone; a hash cannot be copied", "use crypto.subtle for ciphers and signatures", ""},
 		{"node:events", "the package events 3.3: no captureRejections, no EventEmitterAsyncResource", "listen to error", ""},
