@@ -50,6 +50,13 @@ func (h *Handler) send(w http.ResponseWriter, r *http.Request, a *script.Respons
 		begin()
 		return leave(a.Body)
 	}
+	if strings.HasPrefix(head.Get("Content-Type"), "text/event-stream") {
+		begin() // an EventSource is open before its first event, however late that is
+		if err := http.NewResponseController(w).Flush(); err != nil {
+			return fmt.Errorf("%w: %w", errLeft, err)
+		}
+		begin = nil
+	}
 	if err := h.stream(w, a.Body, length, begin); err != nil || len(snippet) == 0 {
 		return err
 	}
@@ -225,8 +232,8 @@ func restrict(head http.Header) {
 const chunk = 32 << 10
 
 // stream copies a body. One without a known length is sent as it comes, since
-// somebody may be waiting for each part of it. begin sends the header, which waits for
-// the first part: until then, what goes wrong is answered as such.
+// somebody may be waiting for each part of it. begin, if there is one, sends the header, which
+// waits for the first part: until then, what goes wrong is answered as such.
 func (h *Handler) stream(w http.ResponseWriter, from io.Reader, length int64, begin func()) error {
 	buffer := h.buffers.Get().(*[chunk]byte)
 	defer h.buffers.Put(buffer)

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/fazt-sh/fazt/edge/function"
 	"github.com/fazt-sh/fazt/platform/fault"
@@ -245,6 +246,25 @@ func TestStream(t *testing.T) {
 		if _, err := io.WriteString(to, "data: 2\n\n"); err != nil {
 			return
 		}
+	}
+}
+
+// A stream of events is open before there is one.
+func TestStreamOfEventsIsOpen(t *testing.T) {
+	from, to := io.Pipe()
+	s := serve(t, func(ctx context.Context, r script.Request) (*script.Response, error) {
+		return &script.Response{Status: 200, Header: [][2]string{{"content-type", "text/event-stream"}}, Body: from}, nil
+	})
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	r, _ := http.NewRequestWithContext(ctx, "GET", s.URL, nil)
+	a, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	go to.Close()
+	if all, err := io.ReadAll(a.Body); err != nil || len(all) > 0 {
+		t.Errorf("%q, %v", all, err)
 	}
 }
 
