@@ -3,6 +3,7 @@ package secret
 import (
 	"cmp"
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"maps"
 	"net/url"
@@ -14,11 +15,17 @@ import (
 // in many a word.
 const leastVeiled = 6
 
+// leastBegun is how many bytes of a value must stand at the end of a text that was cut
+// to be taken for its beginning.
+const leastBegun = 4
+
 // Veil takes values out of what code says that was given them: plain, and as they
-// stand in JSON, in an address, in base64 and on a console. It is against slips. Code that means to
+// stand in JSON, in an address, in base64, in hex and on a console. It is against slips. Code that means to
 // tell a value can spell it in a way that nobody foresees.
 type Veil struct {
-	hide func(string) string // a function, as reflection shows the contents of anything else
+	// Functions, as reflection shows the contents of anything else.
+	hide  func(string) string
+	whole func(string) string // a text without what is begun at its end
 }
 
 // NewVeil returns what hides the values, by the names that stand in their place. Nil,
@@ -43,7 +50,26 @@ func NewVeil(values map[string]Value) *Veil {
 	for _, form := range forms {
 		pairs = append(pairs, form, "("+names[form]+")")
 	}
-	return &Veil{strings.NewReplacer(pairs...).Replace}
+	whole := func(text string) string {
+		for n := begun(text, forms); n > 0; n = begun(text, forms) {
+			text = text[:len(text)-n]
+		}
+		return text
+	}
+	return &Veil{strings.NewReplacer(pairs...).Replace, whole}
+}
+
+// begun is how many bytes at the end of a text are the beginning of one of the forms,
+// or all of it: the most there are.
+func begun(text string, forms []string) (most int) {
+	for _, form := range forms {
+		for n := min(len(form), len(text)); n >= max(leastBegun, most+1); n-- {
+			if strings.HasSuffix(text, form[:n]) {
+				most = n
+			}
+		}
+	}
+	return most
 }
 
 // formsOf is a value as it is written down in the ways that programs have.
@@ -59,6 +85,21 @@ func formsOf(value string) []string {
 	}
 	for _, e := range []*base64.Encoding{base64.StdEncoding, base64.URLEncoding, base64.RawURLEncoding} {
 		forms = append(forms, e.EncodeToString([]byte(value)))
+	}
+	for _, e := range []*base64.Encoding{base64.RawStdEncoding, base64.RawURLEncoding} {
+		forms = append(forms, within(e, value)...)
+	}
+	inHex := hex.EncodeToString([]byte(value))
+	return append(forms, inHex, strings.ToUpper(inHex))
+}
+
+// within is what a value is in the base64 of a longer text, by how many bytes are
+// before it: the characters that have bits of the value alone.
+func within(e *base64.Encoding, value string) (forms []string) {
+	const bits = 6 // of a character
+	for before := range 3 {
+		text := e.EncodeToString([]byte(strings.Repeat("\x00", before) + value))
+		forms = append(forms, text[(before*8+bits-1)/bits:(before+len(value))*8/bits])
 	}
 	return forms
 }
@@ -79,4 +120,13 @@ func (v *Veil) Hide(text string) string {
 		return text
 	}
 	return v.hide(text)
+}
+
+// HideCut is Hide for a text that was cut at its end: what may be the beginning of a
+// value there is gone, too.
+func (v *Veil) HideCut(text string) string {
+	if v == nil {
+		return text
+	}
+	return v.hide(v.whole(text))
 }

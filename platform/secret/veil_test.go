@@ -2,6 +2,7 @@ package secret_test
 
 import (
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"net/url"
@@ -43,6 +44,69 @@ func TestVeil(t *testing.T) {
 			t.Fatalf("%q became %q", clear, veil.Hide(clear))
 		}
 	})
+}
+
+// In the base64 or hex of a longer text nothing of a value is left that would tell more
+// than a few of its bits, wherever in it the value stands.
+func TestVeilOfValuesInEncodedTexts(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		value := rapid.StringMatching(`[ -~]{6,40}`).Draw(t, "value")
+		veil := secret.NewVeil(map[string]secret.Value{"secret.key": secret.NewValue(value)})
+		before, after := rapid.StringMatching(`[ -~]{0,9}`).Draw(t, "before"), rapid.StringMatching(`[ -~]{0,9}`).Draw(t, "after")
+		text := []byte(before + value + after)
+		for name, e := range map[string]*base64.Encoding{"standard": base64.StdEncoding, "raw": base64.RawStdEncoding, "url": base64.URLEncoding, "raw url": base64.RawURLEncoding} {
+			got := veil.Hide(e.EncodeToString(text))
+			first, last := (len(before)*8+5)/6, (len(before)+len(value))*8/6 // of the characters that have its bits alone
+			// What is left of the text on each side is as long as it may be.
+			own := e.EncodeToString(text)
+			if head, tail, hidden := strings.Cut(got, "(secret.key)"); !hidden || len(head) > first || len(tail) > len(own)-last {
+				t.Fatalf("%s: %q came through as %q", name, own, got)
+			}
+		}
+		for _, own := range []string{hex.EncodeToString(text), strings.ToUpper(hex.EncodeToString(text))} {
+			if got := veil.Hide(own); len(got) != 2*(len(before)+len(after))+len("(secret.key)") {
+				t.Fatalf("%q came through as %q", own, got)
+			}
+		}
+	})
+}
+
+// Of a text that was cut within a value, in whichever way that is written down, less is
+// left than four bytes of it; a text that ends in no value is left whole.
+func TestVeilOfTextsThatWereCut(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		value := rapid.StringMatching(`[A-Z"\\&+/=']{6,20}`).Draw(t, "value")
+		veil := secret.NewVeil(map[string]secret.Value{"secret.key": secret.NewValue(value), "secret.part": secret.NewValue(value[:6])})
+		before := rapid.StringMatching(`[a-z0-9.]{0,9}`).Draw(t, "before")
+		for _, form := range []string{value, url.QueryEscape(value), base64.StdEncoding.EncodeToString([]byte(value)), hex.EncodeToString([]byte(value))} {
+			kept := rapid.IntRange(0, len(form)).Draw(t, "kept")
+			got, clear := strings.CutPrefix(veil.HideCut(before+form[:kept]), before)
+			if got = strings.NewReplacer("(secret.key)", "", "(secret.part)", "").Replace(got); clear && len(got) > 3 {
+				t.Fatalf("of %q cut after %d, %q is left", form, kept, got)
+			}
+		}
+		if got := veil.HideCut(before + "."); got != before+"." {
+			t.Fatalf("%q became %q", before+".", got)
+		}
+	})
+	if none := (*secret.Veil)(nil); none.HideCut("as it is") != "as it is" {
+		t.Error("a veil of nothing hides")
+	}
+}
+
+// BenchmarkVeil is a line of a log without a value in it.
+func BenchmarkVeil(b *testing.B) {
+	values := map[string]secret.Value{}
+	for i := range 5 {
+		values[fmt.Sprintf("secret.s%d", i)] = secret.NewValue(fmt.Sprintf("%d_sk_live_51HxTestOnlyNotARealOne", i))
+	}
+	veil := secret.NewVeil(values)
+	line := strings.Repeat("GET /api/orders/42 answered 200 in 12 ms ", 4)
+	b.SetBytes(int64(len(line)))
+	b.ReportAllocs()
+	for b.Loop() {
+		veil.Hide(line)
+	}
 }
 
 // A short value is in many a word, and hides nothing; the veil itself tells nothing.
