@@ -3,7 +3,6 @@ package edge
 import (
 	"cmp"
 	"context"
-	"errors"
 	"io/fs"
 	"net/http"
 	"slices"
@@ -240,23 +239,6 @@ func (s *Server) visitorOf(w http.ResponseWriter, r *http.Request) function.Visi
 		v.Person = &person{x.session, view, x.snap, s.config.Now()}
 	}
 	return v
-}
-
-// say keeps what the app said, without the secrets it was given.
-func (b *backend) say(s *Server, release string, l script.Line) {
-	l.Text = b.veil.Hide(l.Text)
-	s.logLine(b.name, release, l)
-}
-
-// told is an error of the app's code, without the secrets it was given.
-func (b *backend) told(err error) error {
-	thrown, is := errors.AsType[*script.Exception](err)
-	if !is || b.veil.Hide(thrown.Trace()) == thrown.Trace() {
-		return err
-	}
-	veiled := *thrown
-	veiled.Name, veiled.Message, veiled.Stack = b.veil.Hide(thrown.Name), b.veil.Hide(thrown.Message), b.veil.Hide(thrown.Stack)
-	return &veiled
 }
 
 // logLine keeps what an app said. It must not hold up who says it.

@@ -111,15 +111,15 @@ func (s *site) ask(ctx context.Context, h spec.Health) error {
 		Method: http.MethodGet, URL: "https://" + s.hosts[0] + h.Path, Header: [][2]string{{"user-agent", "fazt-health"}},
 	})
 	if err != nil {
-		return fault.Wrap(fault.Invalid, err, "%s of %q", h.Path, s.addr)
+		return s.clean(fault.Wrap(fault.Invalid, err, "%s of %q", h.Path, s.addr))
 	}
 	defer answer.Body.Close()
 	said, err := io.ReadAll(io.LimitReader(answer.Body, evidenceBytes))
 	switch {
 	case answer.Status >= 400:
-		return fault.New(fault.Invalid, "%s of %q answered %d: %s", h.Path, s.addr, answer.Status, evidence(said))
+		return fault.New(fault.Invalid, "%s of %q answered %d: %s", h.Path, s.addr, answer.Status, evidence(s.excerpt(said)))
 	case err != nil:
-		return fault.Wrap(fault.Invalid, err, "%s of %q broke off", h.Path, s.addr)
+		return s.clean(fault.Wrap(fault.Invalid, err, "%s of %q broke off", h.Path, s.addr))
 	}
 	return nil
 }

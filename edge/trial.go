@@ -64,6 +64,7 @@ func (b *Backend) Test(ctx context.Context, t Trial) (ran int, err error) {
 	if !b.server.config.Trial {
 		return 0, fault.New(fault.Conflict, "tests are not run on a node that serves")
 	}
+	t = b.site.backend.veiled(t)
 	made, err := b.bundleTests(ctx, t)
 	if err != nil {
 		return 0, err
@@ -116,7 +117,7 @@ func (h *harness) run(ctx context.Context, bound *binding.App) (ran int, err err
 func (h *harness) broken(err error) error {
 	name, took := h.stop()
 	if name == "" {
-		return err
+		return h.backend.site.backend.told(err)
 	}
 	h.trial.End(Tested{Name: name, Error: "it ended the file: " + script.Trace(err), Took: took})
 	return nil

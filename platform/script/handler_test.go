@@ -192,6 +192,25 @@ func TestLog(t *testing.T) {
 	}
 }
 
+// Of a line that is too long the beginning is kept, and said to be one: what it was cut
+// within, only the node can tell.
+func TestALineThatIsTooLong(t *testing.T) {
+	const most = 64 << 10
+	a := open(t, host(t, script.Config{}), `export default { fetch() {
+		for (const more of [0, 1, 5000]) console.log("x".repeat(65536 + more));
+		return new Response() } }`, script.Bounds{})
+	w := &world{}
+	fetch(t, a, get("http://app.test/"), w)
+	if len(w.lines) != 3 {
+		t.Fatalf("%d lines", len(w.lines))
+	}
+	for i, l := range w.lines {
+		if l.Text != strings.Repeat("x", most) || l.Cut != (i > 0) {
+			t.Errorf("line %d has %d bytes, cut %v", i, len(l.Text), l.Cut)
+		}
+	}
+}
+
 // Events return what their handler says of them.
 func TestEvents(t *testing.T) {
 	h := host(t, script.Config{})

@@ -158,7 +158,8 @@ func (inv *invocation) log(m message) error {
 		return errWire
 	}
 	level := [...]string{"debug", "info", "warn", "error"}[min(m.n, 3)]
-	inv.bindings.Log(Line{Time: time.Now(), Level: level, Text: inv.app.traces.mapped(string(m.head)), RequestID: inv.info.RequestID})
+	text := string(m.head[:min(len(m.head), lineBytes)])
+	inv.bindings.Log(Line{Time: time.Now(), Level: level, Text: inv.app.traces.mapped(text), RequestID: inv.info.RequestID, Cut: len(m.head) > lineBytes})
 	return nil
 }
 

@@ -210,9 +210,7 @@ func (t *task) log(m message) any {
 	if t.logged++; t.logged > t.program.bounds.LogLines {
 		return limitLog
 	}
-	if len(m.head) > lineBytes {
-		m.head = append(m.head[:lineBytes:lineBytes], " [...]"...)
-	}
+	m.head = m.head[:min(len(m.head), lineBytes+1)] // the one more tells the node that it goes on
 	t.send(m)
 	return nil
 }

@@ -148,6 +148,7 @@ type Reply struct {
 type Line struct {
 	Time                   time.Time
 	Level, Text, RequestID string
+	Cut                    bool // Text is the beginning of what was logged, and may end within anything
 }
 
 // Limited is a limit that the script went over.
