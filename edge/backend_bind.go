@@ -134,7 +134,7 @@ func (o opener) value(v spec.EnvValue) (secret.Value, error) {
 	}
 	object, there := o.secrets[v.Secret]
 	if !there {
-		return secret.Value{}, fault.New(fault.Invalid, "secret.%s is not declared any more", v.Secret).WithHint("declare it, or take it out of the app's block")
+		return secret.Value{}, fault.New(fault.Invalid, "no app of this node is declared with secret.%s any more", v.Secret).WithHint("declare the app with it, or take it out of the app's block")
 	}
 	var sealed spec.Secret
 	if err := json.Unmarshal(object.Spec, &sealed); err != nil {

@@ -177,6 +177,7 @@ type unpacked struct {
 	head   archive.Head
 	object spec.Object
 	dir    string
+	own    bool // the node made it of what it served itself
 }
 
 // Close removes the folder.

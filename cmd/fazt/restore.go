@@ -71,7 +71,7 @@ func restoreOps(n *node) []op.Op {
 				{Command: "restore notes/20261123T100000Z --app notes --confirm notes"},
 				{Command: "@prod restore notes.fazt --as notes-monday", Note: "a file here, beside the app"},
 			},
-			Exits: map[int]string{3: "it is not whole", 5: "it is not confirmed, or of another app", 6: "there is no such backup or app", 8: "the disk is too full"},
+			Exits: map[int]string{3: "it is not whole", 5: "it is not confirmed, of another app, or would get a secret that the configuration does not give it", 6: "there is no such backup or app", 8: "the disk is too full"},
 		}, on(n, func(ctx context.Context, n *node, in restoreIn) (restoreOut, error) { return n.restoreData(ctx, in) })),
 	}
 }
@@ -108,7 +108,12 @@ func (n *node) fetch(ctx context.Context, id string, file op.Upload) (*unpacked,
 		return nil, shelfFault(err)
 	}
 	defer f.Close()
-	return n.unpack(ctx, io.Reader(f), b.Size, true)
+	u, err := n.unpack(ctx, io.Reader(f), b.Size, true)
+	if err != nil {
+		return nil, err
+	}
+	u.own = true
+	return u, nil
 }
 
 // swap gives an app in service the data of an archive of its own.
@@ -259,6 +264,9 @@ func (n *node) putBeside(ctx context.Context, u *unpacked, name string, copied b
 	}
 	o, err := n.objectAs(ctx, u, name, without)
 	if err != nil {
+		return out, err
+	}
+	if err := n.entitled(ctx, u); err != nil {
 		return out, err
 	}
 	defer n.ground.Blobs.Hold()() // nothing refers to what it brings until it is recorded

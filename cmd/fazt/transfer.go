@@ -28,7 +28,7 @@ func transferOps(n *node) []op.Op {
 	return []op.Op{
 		downloadOp(n, op.Row{
 			Name: "app export", Group: groupData, Summary: "write an app to one file: files, program, declaration, data", Effect: op.Read, Needs: op.DataRead, Audited: true, Since: "0.4.0",
-			Detail:   "All that another node needs to serve it, but for the values of secrets, which it declares itself. What git has of it is not in it.",
+			Detail:   "All that another node needs to serve it, but for the values of secrets: those it gives itself, to the app that it declares. What git has of it is not in it.",
 			Examples: []op.Example{{Command: "@prod app export notes -o notes.fazt"}}, Exits: map[int]string{6: "there is no such app", 8: "the disk is too full"},
 		}, func(ctx context.Context, n *node, in appExportIn, w io.Writer) error {
 			return n.appExport(ctx, in.App, w)
@@ -37,7 +37,7 @@ func transferOps(n *node) []op.Op {
 			Name: "app import", Group: groupData, Summary: "serve an app from a file that app export wrote", Effect: op.Change, Needs: op.Deploy, Since: "0.4.0",
 			Detail:   "It answers at NAME.<domain> and belongs to no block: to keep it, declare it, as `fazt import NAME` shows.",
 			Examples: []op.Example{{Command: "app import notes.fazt --as notes-2"}},
-			Exits:    map[int]string{3: "the file is not whole", 5: "there is such an app already, or it needs what this node does not have", 8: "the disk is too full"},
+			Exits:    map[int]string{3: "the file is not whole", 5: "there is such an app already, or it needs what this node does not have or does not give it, such as a secret", 8: "the disk is too full"},
 		}, on(n, func(ctx context.Context, n *node, in appImportIn) (restoreOut, error) { return n.appImport(ctx, in) })),
 	}
 }
