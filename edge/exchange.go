@@ -28,6 +28,7 @@ type exchange struct {
 	until    time.Time         // when the answer must be complete, zero where there is no such time
 	overdue  bool              // it was not
 	entered  bool              // into its app's limits
+	code     bool              // its app's code was asked
 	last     bool              // the connection ends with this answer
 	streamed bool              // on a stream of HTTP/2 or HTTP/3
 	paced    time.Time         // until when the stream's deadline is recent enough

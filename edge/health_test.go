@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"testing"
 	"testing/fstest"
+	"time"
 
 	"github.com/fazt-sh/fazt/edge"
 	"github.com/fazt-sh/fazt/spec"
@@ -42,5 +43,25 @@ func TestAStageThatIsOvertakenGivesUpWhatIsNotProven(t *testing.T) {
 	next.Overtaken = func(ctx context.Context) error { stop(); <-ctx.Done(); return nil }
 	if _, err := b.Stage(ctx, next); !errors.Is(err, context.Canceled) {
 		t.Errorf("a stage that is stopped ends with %v", err)
+	}
+}
+
+// A release that is new goes on being watched after a restart, for what is left.
+func TestWatchingGoesOnAfterBoot(t *testing.T) {
+	b := newBench(t, edge.Config{})
+	well := spec.App{Health: &spec.Health{Path: "/", WindowMS: 60_000}}
+	young, old := b.app("young", "r1", well, files{"index.html": "a"}), b.app("old", "r1", well, files{"index.html": "a"})
+	st, err := b.Stage(t.Context(), edge.Desired{
+		Revision: "r1", Files: b.open, Objects: []spec.Object{old, young, b.app("ripe", "r1", well, files{"index.html": "a"})},
+		Ages: map[spec.Addr]time.Duration{"app.young": 20 * time.Second, "app.old": time.Hour},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	began := time.Now()
+	st.Publish(1)
+	list := b.Watched(time.Now())
+	if len(list) != 1 || list[0].Addr != young.Addr || !list[0].Reverts || list[0].Until.Sub(began) > 40*time.Second {
+		t.Errorf("watched %+v", list)
 	}
 }

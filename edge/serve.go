@@ -120,6 +120,9 @@ func (s *Server) account(x *exchange, r *http.Request, cut bool) {
 	if x.err != nil {
 		s.counts.refuse(x.err)
 	}
+	if x.code {
+		x.site.tally.note(x, r)
+	}
 	if x.streamed && r.Context().Err() != nil {
 		s.reset(r, time.Now())
 	}

@@ -37,8 +37,10 @@ type site struct {
 	backend  *backend        // nil for an app without code
 	data     string          // names the folder of what the app keeps
 	fresh    bool            // made of a revision, and not of what the node remembers
-	born     time.Time       // when it was published first, of one that is fresh
+	born     time.Time       // when it was published first, of one that is fresh or was so before a restart
 	health   *spec.Health    // how to tell that it works; nil: nobody asks
+	tally    *tally          // of what its code answers visitors
+	before   *tally          // of the release before it; nil: there was none in this process
 	policy   limit.Policy
 	limits   *limit.App // the running side of policy, shared by all releases of the app
 	lease    *lease     // on what routes stand on
@@ -60,9 +62,15 @@ func (p *passing) buildSite(ctx context.Context, c *candidate) (_ *site, err err
 	s, object, app := p.server, c.object, c.app
 	made := &site{addr: object.Addr, name: object.Name, data: object.Data, digest: object.Digest, content: c.content,
 		hosts: app.Hosts, disabled: app.Disabled, lease: newLease(&s.leases), policy: policyOf(app.Limits), limits: s.appLimits(object.Addr),
-		revision: []string{p.revisionOf(object)}, health: app.Health, fresh: p.desired.Folder != nil && !p.desired.Verify}
+		revision: []string{p.revisionOf(object)}, health: app.Health, tally: new(tally), fresh: p.desired.Folder != nil && !p.desired.Verify}
+	if c.current != nil {
+		made.before = c.current.tally
+	}
 	if app.Disabled {
 		made.health = nil
+	}
+	if age, known := p.desired.Ages[object.Addr]; known {
+		made.born = time.Now().Add(-age)
 	}
 	reload := refuse(errNothing)
 	if s.config.Dev {
@@ -133,7 +141,7 @@ func (h ruled) ServeHTTP(w http.ResponseWriter, r *http.Request) error {
 		r.URL.Path, r.URL.RawPath = m.Path, ""
 	}
 	if x, visitor := w.(*exchange); visitor {
-		x.rules = h.site.rules.Fields(path)
+		x.rules, x.code = h.site.rules.Fields(path), true
 	}
 	return h.code.ServeHTTP(w, r)
 }

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/fazt-sh/fazt/edge/cert"
 	"github.com/fazt-sh/fazt/platform/fault"
@@ -33,6 +34,9 @@ type Desired struct {
 	// Verify has the bytes of changed apps read again that are in the store, as
 	// those of a release that was kept for long. What is damaged counts as missing.
 	Verify bool
+	// Ages are how long releases have been in service that an earlier process took into
+	// it, at boot: what was being watched still is.
+	Ages map[spec.Addr]time.Duration
 }
 
 // Fault is why one app could not be staged. It stays as it is being served, or

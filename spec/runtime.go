@@ -46,7 +46,7 @@ func healthBlock() Block {
 		Attributes: []Attribute{
 			{Name: "path", Type: TypeString, Required: true, Doc: "the path that is asked; an answer below 400 is well", Effect: EffectHot, Risk: RiskLow, Since: "0.4.0"},
 			{Name: "deadline", Type: TypeDuration, Default: `"30s"`, Min: "1s", Max: "10m", Doc: "it answers well by then, or it failed", Effect: EffectHot, Risk: RiskLow, Since: "0.4.0"},
-			{Name: "window", Type: TypeDuration, Default: `"60s"`, Min: "0s", Max: "1h", Doc: "how long it is watched after it took over", Effect: EffectHot, Risk: RiskLow, Since: "0.4.0"},
+			{Name: "window", Type: TypeDuration, Default: `"60s"`, Min: "0s", Max: "1h", Doc: "how long it is watched after it took over, by the path and by what its code answers visitors", Effect: EffectHot, Risk: RiskLow, Since: "0.4.0"},
 			{Name: "auto_revert", Type: TypeBool, Default: "true", Doc: "false: a release that fails is reported and stays", Effect: EffectHot, Risk: RiskLow, Since: "0.4.0"},
 		},
 	}

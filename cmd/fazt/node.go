@@ -258,7 +258,11 @@ func (n *node) boot(ctx context.Context) (reconcile.State, error) {
 		n.cfg.log.Warn("a damaged record is not served", "object", l.addr, "error", l.err)
 		last.Lost = append(last.Lost, spec.Object{Addr: l.addr, Data: l.data(there, all)})
 	}
-	staged, err := n.edge.Stage(ctx, edge.Desired{Revision: gen.Revision, Node: gen.Node, Objects: objects})
+	ages, err := n.ages(ctx, objects)
+	if err != nil {
+		return last, err
+	}
+	staged, err := n.edge.Stage(ctx, edge.Desired{Revision: gen.Revision, Node: gen.Node, Objects: objects, Ages: ages})
 	if err != nil {
 		return last, err
 	}
