@@ -97,7 +97,7 @@ func (s *site) works(ctx context.Context) error {
 				err = fault.New(fault.Invalid, "%s answered well only %d times", h.Path, good)
 			}
 			return fault.Wrap(fault.Invalid, err, "%q did not work within %s and stays as it is", s.addr, millis(h.DeadlineMS)).
-				WithHint("fazt app logs %s says what the code said", s.name)
+				WithCode(fault.CodeUnhealthy).WithHint("fazt app logs %s says what the code said", s.name)
 		}
 	}
 }
@@ -183,7 +183,7 @@ func (s *Server) withLastWord(app string, err error) error {
 	if unread != nil || len(lines) == 0 {
 		return err
 	}
-	return fault.New(fault.KindOf(err), "%s; it said: %s", fault.Message(err), evidence([]byte(lines[0].Text))).WithHint("%s", fault.HintOf(err))
+	return fault.New(fault.KindOf(err), "%s; it said: %s", fault.Message(err), evidence([]byte(lines[0].Text))).WithCode(fault.CodeOf(err)).WithHint("%s", fault.HintOf(err))
 }
 
 // lastWordAge is how old an error of the code may be to have to do with a probe.

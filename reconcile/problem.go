@@ -29,6 +29,9 @@ func (p *pass) problem(o Outcome, kept map[spec.Addr]keptBack) *Problem {
 	if why := kept[addrs[0]].message(); len(addrs) == 1 && why != "" {
 		problem.Message = string(addrs[0]) + ": " + why
 	}
+	if unhealthy(kept) {
+		problem.Code, problem.Hint = fault.CodeUnhealthy, fault.HintOf(kept[addrs[0]].err)
+	}
 	for _, addr := range addrs {
 		if k := kept[addr]; k.state == AppFailed {
 			problem.Kind, problem.Hint = fault.KindOf(k.err), fault.HintOf(k.err)

@@ -94,6 +94,7 @@ type AppStatus struct {
 	Name        string           `json:"name"`
 	State       AppState         `json:"state"`
 	Revision    string           `json:"revision,omitempty"` // of the release that is served; empty: none is
+	Code        string           `json:"code,omitempty"` // of the message
 	Message     string           `json:"message,omitempty"`
 	Diagnostics spec.Diagnostics `json:"diagnostics,omitempty"`
 }
@@ -145,7 +146,7 @@ func appStatuses(served []spec.Object, p plan.Plan, kept map[spec.Addr]keptBack)
 			seen[a.Addr] = true
 		}
 		if why, is := keptBy(kept, a.Addr); is {
-			a.State, a.Message, a.Diagnostics = why.state, why.message(), why.diagnostics
+			a.State, a.Message, a.Code, a.Diagnostics = why.state, why.message(), fault.CodeOf(why.err), why.diagnostics
 		} else if why, is := held[a.Addr]; is {
 			a.State, a.Message = AppHeld, why
 		}
@@ -234,6 +235,17 @@ func (k keptBack) message() string {
 		}
 	}
 	return ""
+}
+
+// unhealthy reports whether all apps that stay on their last release do so because the
+// new one did not answer well.
+func unhealthy(kept map[spec.Addr]keptBack) bool {
+	for _, k := range kept {
+		if fault.CodeOf(k.err) != fault.CodeUnhealthy {
+			return false
+		}
+	}
+	return len(kept) > 0
 }
 
 // keptBy finds an app, or the block it is an instance of.

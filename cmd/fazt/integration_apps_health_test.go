@@ -56,8 +56,13 @@ func TestIntegrationAppsHealth(t *testing.T) {
 	w.push("Never well")
 	exit, answer, err := p.call("/v1/sync", `{"wait":true}`)
 	must(t, err)
-	if said := string(answer); exit == 0 || !strings.Contains(said, "500") || !strings.Contains(said, "out of ink") {
+	if said := string(answer); exit != exitRolledBack || !strings.Contains(said, "500") || !strings.Contains(said, "out of ink") {
 		t.Errorf("sync of a release that is ill: exit %d\n%s", exit, said)
+	}
+	exit, answer, err = p.call("/v1/why", `{"app":"shop"}`)
+	must(t, err)
+	if said := string(answer); exit != 0 || !strings.Contains(said, "it was not healthy in ") || !strings.Contains(said, "out of ink") {
+		t.Errorf("why: exit %d\n%s", exit, said)
 	}
 	p.serves("shop.localhost", "/", "first")
 
@@ -105,5 +110,53 @@ func TestIntegrationAppsHealth(t *testing.T) {
 	if !left || !back {
 		t.Errorf("the history: %s", answer)
 	}
+	p.stop()
+}
+
+// TestIntegrationAppsHealthOfVisitors: a release that is well where it is asked, and
+// fails its visitors, is left; that goes on after the node was killed.
+func TestIntegrationAppsHealthOfVisitors(t *testing.T) {
+	t.Parallel()
+	const throws = `export default {
+  fetch(request) {
+    if (new URL(request.url).pathname === "/health") return new Response("well");
+    throw new Error("out of ink");
+  },
+};`
+	w := newPlainWorld(t)
+	w.write(map[string]string{"work/fazt.hcl": fmt.Sprintf(healthHCL, "30s", "10m"), "work/shop/main.js": shop("first", "well()")})
+	w.origin()
+	p := w.serve("state", "--repo", w.path("origin.git"))
+	p.sync(0, "")
+	for range 3 {
+		p.serves("shop.localhost", "/", "first")
+	}
+	w.write(map[string]string{"work/shop/main.js": throws})
+	bad := w.push("Throws")
+	p.sync(0, "")
+	for range 20 {
+		if got := p.get("shop.localhost", "/order"); got.status != 500 && got.status != 200 {
+			t.Fatalf("%d %s", got.status, got.body)
+		}
+	}
+	said := p.await("component=health", "revision="+bad, "the one before is back")
+	if !strings.Contains(said, "20 of 20 requests answered 5xx") || !strings.Contains(said, "(before: 0 of 3); the last: GET /order: 500 exception, reference ") {
+		t.Errorf("the log: %s", said)
+	}
+	p.serves("shop.localhost", "/", "first")
+
+	w.write(map[string]string{"work/shop/main.js": throws + "// again"})
+	bad = w.push("Throws still")
+	p.sync(0, "")
+	p.kill()
+	p = w.serve("state", "--repo", w.path("origin.git"))
+	for range 20 {
+		p.get("shop.localhost", "/order")
+	}
+	p.await("component=health", "revision="+bad, "the one before is back")
+	p.serves("shop.localhost", "/", "first")
+	p.kill()
+	p = w.serve("state", "--repo", w.path("origin.git"))
+	p.serves("shop.localhost", "/", "first")
 	p.stop()
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -80,6 +81,7 @@ func planOps(n *node, l loader) []op.Op {
 				3: "the configuration is invalid; nothing was applied",
 				5: "refused: the node follows a repository, the plan is stale, or something in it is blocked",
 				8: "somebody else applies, or has paused what would change",
+				9: "an app was not healthy and stays on its last release; the rest is applied",
 			},
 		}, on(n, func(ctx context.Context, n *node, in applyIn) (applyOut, error) { return n.apply(ctx, in) })),
 	}
@@ -214,15 +216,20 @@ type applyOut struct {
 
 type appFaultView struct {
 	Addr    string `json:"addr"`
+	Code    string `json:"code,omitempty"` // of the message
 	Message string `json:"message"`
 }
 
-// Exit is 3 when an app could not be staged: it keeps its last release.
+// Exit is 3 when an app could not be staged, and 9 when all that is wrong is that it
+// was not healthy: it keeps its last release.
 func (o applyOut) Exit() int {
-	if len(o.Faults) > 0 {
+	switch {
+	case len(o.Faults) == 0:
+		return 0
+	case slices.ContainsFunc(o.Faults, func(f appFaultView) bool { return f.Code != fault.CodeUnhealthy }):
 		return fault.Invalid.Exit()
 	}
-	return 0
+	return exitRolledBack
 }
 
 // WriteText says what was done, an app a line.
@@ -283,7 +290,7 @@ func (n *node) apply(ctx context.Context, in applyIn) (applyOut, error) {
 	}
 	out := applyOut{Plan: r.Plan, Generation: r.Generation, Deploys: []deploymentView{}, URLs: []string{}}
 	for _, f := range r.Faults {
-		out.Faults = append(out.Faults, appFaultView{string(f.Addr), fault.Message(f.Err)})
+		out.Faults = append(out.Faults, appFaultView{string(f.Addr), fault.CodeOf(f.Err), fault.Message(f.Err)})
 	}
 	changed := map[string]bool{}
 	for _, d := range deploymentsOf(r.Deployments) {

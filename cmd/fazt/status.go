@@ -220,7 +220,7 @@ type syncIn struct {
 var commitID = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^(dir:)?[0-9a-fA-F]{7,40}$`) })
 
 // exitRolledBack says that what was waited for is not what is served: it was
-// rolled back.
+// rolled back, or did not come so far as it was not healthy.
 const exitRolledBack = 9
 
 type syncOut struct {
@@ -240,6 +240,9 @@ func (o syncOut) Exit() int {
 	case reconcile.Taken, reconcile.Applied, reconcile.Unchanged, reconcile.Superseded:
 		return 0
 	case reconcile.Reverted:
+		return exitRolledBack
+	}
+	if o.Code == fault.CodeUnhealthy {
 		return exitRolledBack
 	}
 	return max(o.kind.Exit(), 1)
@@ -291,7 +294,7 @@ func statusOps(n *node) []op.Op {
 			Examples: []op.Example{{Command: "sync"}, {Command: "@prod sync --wait --rev 3f9c2e1"}},
 			Exits: map[int]string{
 				1: "with --wait: the commit failed", 3: "with --wait: the commit is invalid", 5: "with --wait: a guard refused it",
-				6: "with --wait: the repository has no such commit", 7: "with --wait: not decided in time", 8: "with --wait: the node is paused", 9: "with --wait: an app of it is rolled back",
+				6: "with --wait: the repository has no such commit", 7: "with --wait: not decided in time", 8: "with --wait: the node is paused", 9: "with --wait: an app of it is rolled back, or was not healthy and stays on its last release",
 			},
 		}, on(n, func(ctx context.Context, n *node, in syncIn) (syncOut, error) { return n.sync(ctx, in) })),
 	}

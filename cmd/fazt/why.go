@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/fazt-sh/fazt/platform/fault"
 	"github.com/fazt-sh/fazt/platform/op"
 	"github.com/fazt-sh/fazt/reconcile"
 	"github.com/fazt-sh/fazt/reconcile/plan"
@@ -133,7 +134,11 @@ func (o *whyOut) own(a reconcile.AppStatus, subject string, first bool) {
 	}
 	switch a.State {
 	case reconcile.AppStalled:
-		o.cause("%s is not valid in %s: %s", subject, short(o.Wanted), a.Message)
+		what := "is not valid in"
+		if a.Code == fault.CodeUnhealthy {
+			what = "was not healthy in"
+		}
+		o.cause("%s %s %s: %s", subject, what, short(o.Wanted), a.Message)
 		o.Diagnostics = append(o.Diagnostics, a.Diagnostics...)
 		o.next("mend it and push; what is served stays as it is")
 	case reconcile.AppFailed:

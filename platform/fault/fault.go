@@ -90,6 +90,10 @@ func (e *Error) Unwrap() error { return e.Err }
 // asked hears that, and may ask again once there is some.
 const CodeDiskFull = "disk_full"
 
+// CodeUnhealthy is the code of a release that did not answer well when it was asked
+// whether it works. It is valid, and stays out.
+const CodeUnhealthy = "unhealthy"
+
 // CodeOf returns the first code in err's chain, empty if there is none.
 func CodeOf(err error) string {
 	for e := (*Error)(nil); err != nil && errors.As(err, &e); err = e.Err {
