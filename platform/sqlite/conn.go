@@ -5,6 +5,7 @@ import (
 	"context"
 	"database/sql"
 	"net/url"
+	"slices"
 	"strconv"
 
 	driver "modernc.org/sqlite"
@@ -167,13 +168,14 @@ func (c *conn) statement(ctx context.Context, guest bool, query string) (compile
 		shelf = &c.guest
 	}
 	if s, ok := shelf.get(query); ok {
+		c.guard.deletes = s.deletes
 		return s, nil
 	}
 	stmt, err := c.sql.PrepareContext(ctx, query)
 	if err != nil {
 		return compiled{}, err
 	}
-	s := compiled{query: query, stmt: stmt}
+	s := compiled{query: query, stmt: stmt, deletes: slices.Clip(c.guard.deletes)}
 	if guest {
 		s.params, err = parameters(query)
 	}
@@ -215,9 +217,10 @@ type cache struct {
 }
 
 type compiled struct {
-	query  string
-	stmt   *sql.Stmt
-	params int // of a guest's
+	query   string
+	stmt    *sql.Stmt
+	params  int      // of a guest's
+	deletes []string // likewise: the guard heard of it when it was compiled
 }
 
 func newCache() cache { return cache{list.New(), map[string]*list.Element{}} }

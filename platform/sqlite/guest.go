@@ -28,11 +28,22 @@ func (t *Tx) Guest() *Tx { return &Tx{f: t.f, guest: true} }
 // what a virtual table needs, in the middle of a run.
 type guard struct {
 	reserved string
-	reads    bool   // the connection only reads
-	on       bool   // the statement is a guest's
-	text     string // of it
-	schema   bool   // it has changed the schema
+	reads    bool     // the connection only reads
+	on       bool     // the statement is a guest's
+	text     string   // of it
+	schema   bool     // it has changed the schema
+	deletes  []string // tables whose rows it names to be deleted
 	denied   driver.AuthorizerActionCode
+}
+
+// Deletes lists the tables whose rows the guest's statement that ran last is there to
+// delete, as SQLite understands it: not what it does to its own tables to change the
+// schema, nor what a trigger does. A table may be in the list more than once.
+func (t *Tx) Deletes() []string {
+	if g := &t.f.c.guard; !g.schema {
+		return g.deletes
+	}
+	return nil
 }
 
 // bounds are SQLite's own, for connections that guests use; those whose default
@@ -83,11 +94,14 @@ func (c *conn) speak(guest bool, query string) error {
 			return err
 		}
 	}
-	c.guard.on, c.guard.text, c.guard.schema, c.guard.denied = guest, query, false, 0
+	c.guard.on, c.guard.text, c.guard.schema, c.guard.deletes, c.guard.denied = guest, query, false, nil, 0
 	return nil
 }
 
 func (g *guard) authorize(action driver.AuthorizerActionCode, a, b, database, within string) driver.AuthorizerReturnCode {
+	if g.on && action == driver.AuthDelete && within == "" {
+		g.deletes = append(g.deletes, a)
+	}
 	if !g.on || g.allows(action, a, b, database) || within == "" && g.forgets(action, a) {
 		return driver.AuthorizerOK
 	}

@@ -152,7 +152,7 @@ func bound(tx *sqlite.Tx) error {
 // judge applies a migration and refuses it for what it took from the schema that was
 // there before all of them. Of what is missing at its end, the first statement after
 // which it was missing is to blame: a table that is made anew under its old name is
-// there again.
+// there again. Rows of such a table may be added and changed, and not deleted.
 func (m Migration) judge(ctx context.Context, tx *sqlite.Tx, before schema) error {
 	now, err := readSchema(tx)
 	if err != nil {
@@ -160,8 +160,13 @@ func (m Migration) judge(ctx context.Context, tx *sqlite.Tx, before schema) erro
 	}
 	known := before.losses(now) // by migrations that said so
 	blame := map[string]sqlite.Piece{}
-	var lost []string
+	var lost, deleted []string
 	err = m.apply(ctx, tx, func(p sqlite.Piece) error {
+		for _, table := range tx.Deletes() {
+			if l := "deletes rows of the table " + table + mayUse; before.has(table) {
+				deleted, blame[l] = append(deleted, l), p
+			}
+		}
 		if now, err = readSchema(tx); err != nil {
 			return err
 		}
@@ -173,7 +178,7 @@ func (m Migration) judge(ctx context.Context, tx *sqlite.Tx, before schema) erro
 		}
 		return nil
 	})
-	if err != nil || len(lost) == 0 || m.Destructive {
+	if lost = append(deleted, lost...); err != nil || len(lost) == 0 || m.Destructive {
 		return err
 	}
 	at := m.place(blame[lost[0]])

@@ -101,13 +101,20 @@ func TestMigrationsAreJudged(t *testing.T) {
 	ctx := t.Context()
 	for statement, want := range map[string]string{
 		`DROP TABLE tag`: "drops the table tag",
-		`DROP INDEX note_size; ALTER TABLE note DROP COLUMN size`: "drops the column note.size",
-		`ALTER TABLE note RENAME COLUMN size TO length`:           "drops the column note.size",
-		`ALTER TABLE tag RENAME TO tags`:                          "drops the table tag",
-		`DROP INDEX note_word`:                                    "drops the unique index note (word)",
-		`CREATE UNIQUE INDEX u ON note (size)`:                    "adds the unique index note (size)",
-		`DROP VIEW words`:                                         "drops the view words",
-		`DROP TRIGGER note_gone`:                                  "drops the trigger note_gone",
+		`DROP INDEX note_size; ALTER TABLE note DROP COLUMN size`:                                          "drops the column note.size",
+		`ALTER TABLE note RENAME COLUMN size TO length`:                                                    "drops the column note.size",
+		`ALTER TABLE tag RENAME TO tags`:                                                                   "drops the table tag",
+		`DROP INDEX note_word`:                                                                             "drops the unique index note (word)",
+		`CREATE UNIQUE INDEX u ON note (size)`:                                                             "adds the unique index note (size)",
+		`CREATE TRIGGER t BEFORE INSERT ON note BEGIN SELECT raise(ABORT, 'no'); END`:                      "adds the trigger t, which may refuse",
+		`CREATE TRIGGER t INSTEAD OF INSERT ON words BEGIN SELECT 1; END`:                                  "",
+		`CREATE TABLE own (a); CREATE TRIGGER t BEFORE INSERT ON own BEGIN SELECT raise(ABORT, 'no'); END`: "",
+		`delete from Note`: "deletes rows of the table note, which",
+		`WITH old AS (SELECT 1 AS id) DELETE FROM note WHERE id IN old`:     "deletes rows of the table note",
+		`UPDATE note SET size = 4; INSERT INTO note (word) VALUES ('c')`:    "",
+		`CREATE TABLE own (a); INSERT INTO own VALUES (1); DELETE FROM own`: "",
+		`DROP VIEW words`:        "drops the view words",
+		`DROP TRIGGER note_gone`: "drops the trigger note_gone",
 		`CREATE TABLE new (name TEXT PRIMARY KEY, note INTEGER); DROP TABLE tag; ALTER TABLE new RENAME TO tag`:                                                      "drops the foreign key tag.note",
 		`CREATE TABLE new (name TEXT PRIMARY KEY, note INTEGER REFERENCES note (id), x TEXT NOT NULL); DROP TABLE tag; ALTER TABLE new RENAME TO tag`:                "adds the column tag.x",
 		`CREATE TABLE new (name BLOB PRIMARY KEY, note INTEGER REFERENCES note (id)); DROP TABLE tag; ALTER TABLE new RENAME TO tag`:                                 "changes the column tag.name, which",
@@ -132,6 +139,17 @@ func TestMigrationsAreJudged(t *testing.T) {
 				t.Errorf("though it says so: %+v, %v", done, err)
 			}
 		})
+	}
+}
+
+// A statement that ran before is judged as it was the first time.
+func TestAMigrationThatDeletesAgainIsJudged(t *testing.T) {
+	s := open(t, storage.Settings{}).SQL("DB")
+	_, err := s.Migrate(t.Context(), files("0001_begin.sql", begin))
+	ok(t, err)
+	_, err = s.Migrate(t.Context(), files("0002_a.sql", "-- fazt: destructive\nDELETE FROM note", "0003_b.sql", "DELETE FROM note"))
+	if is(t, err, fault.Conflict); !strings.Contains(err.Error(), "0003_b.sql:1: ") {
+		t.Errorf("%v", err)
 	}
 }
 

@@ -12,7 +12,7 @@ import (
 type schema map[string]thing
 
 type thing struct {
-	table string // it belongs to; empty for tables and views
+	table string // it belongs to; empty for tables and views, and what belongs to a view
 	text  string
 	binds bool // it refuses rows that were fine without it
 }
@@ -34,7 +34,9 @@ func readSchema(tx *sqlite.Tx) (schema, error) {
 			FROM (SELECT m.name` + guestTables + `) AS m, pragma_index_list(m.name) AS l WHERE l."unique"`,
 		`SELECT 'foreign key ' || m.name || '.' || f."from", m.name, concat(f."table", '.', f."to", ' ', f.on_update, ' ', f.on_delete), TRUE
 			FROM (SELECT m.name` + guestTables + `) AS m, pragma_foreign_key_list(m.name) AS f`,
-		`SELECT type || ' ' || name, '', sql, FALSE FROM sqlite_schema WHERE type IN ('view', 'trigger')`,
+		`SELECT 'view ' || name, '', sql, FALSE FROM sqlite_schema WHERE type = 'view'`,
+		`SELECT 'trigger ' || t.name, iif(t.tbl_name IN (SELECT m.name` + guestTables + `), t.tbl_name, ''), t.sql, TRUE
+			FROM sqlite_schema AS t WHERE t.type = 'trigger'`,
 	} {
 		if err := s.add(tx, part); err != nil {
 			return nil, err
