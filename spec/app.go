@@ -29,7 +29,7 @@ func appBlock() Block {
 			{Name: "for_each", Type: TypeExpression, Doc: "a set of texts or a map: one app for each, named NAME-KEY. `each.key` and `each.value` stand for its element. Keys are DNS labels of at most 40 characters", Example: `for_each = toset(["docs", "help"])`, Effect: EffectReplace, Risk: RiskMedium, Since: "0.1.0"},
 			{Name: "enabled", Type: TypeBool, Default: "true", Doc: "false keeps the app and its releases but does not serve it; it claims no host then", Effect: EffectHot, Risk: RiskMedium, Since: "0.1.0"},
 			{Name: "protect", Type: TypeBool, Default: "false", Doc: "the app cannot be removed or made anew. The node remembers it when the block is gone, so taking the app away needs two commits: one that takes this off, one that removes the block", Effect: EffectHot, Risk: RiskLow, Since: "0.2.0"},
-			{Name: "on_remove", Type: TypeString, Default: `"park"`, Allowed: endings(), Doc: "what becomes of the app when its block is gone: park takes it out of service and keeps it in the trash for 30 days, delete removes it with its releases, forget leaves it in service unmanaged. The node remembers it", Effect: EffectHot, Risk: RiskLow, Since: "0.2.0"},
+			{Name: "on_remove", Type: TypeString, Default: `"park"`, Allowed: endings(), Doc: "what becomes of the app when its block is gone: park takes it out of service and keeps it in the trash for 30 days, delete removes it with its releases and sets aside what it kept for as long, forget leaves it in service unmanaged. The node remembers it", Effect: EffectHot, Risk: RiskLow, Since: "0.2.0"},
 			envRow(),
 		},
 		Blocks: slices.Concat([]Block{accessBlock(), appLimitsBlock(), runtimeBlock()}, programBlocks()),

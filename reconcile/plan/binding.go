@@ -184,7 +184,7 @@ func (b binder) data(p spec.Part, action Action, list []Field) string {
 	case b.change.Action == Park:
 		return "goes to the trash with the app"
 	case b.change.Action == Delete:
-		return "is deleted for good"
+		return "is set aside for 30 days"
 	default:
 		return "no longer bound; its data stays with the app"
 	}

@@ -138,7 +138,11 @@ func (j *judge) appRisks(c *Change) {
 	slices.Sort(c.Requires)
 	c.Requires = slices.Compact(c.Requires)
 	if c.Action == Delete {
-		c.warn(spec.RiskDestructive, "%s is deleted with its releases%s; nothing of it can be restored", c.Addr, held(*c))
+		data, back := held(*c), "nothing of it can be restored"
+		if data != "" {
+			back = "the data is set aside for 30 days, and an app of this name gets it by fazt restore (fazt backup list has its id)"
+		}
+		c.warn(spec.RiskDestructive, "%s is deleted with its releases%s; %s", c.Addr, data, back)
 	}
 	if c.Action == Replace {
 		c.warn(spec.RiskHigh, "%s is taken down and made anew; what it holds is parked", c.Addr)
