@@ -94,7 +94,7 @@ type AppStatus struct {
 	Name        string           `json:"name"`
 	State       AppState         `json:"state"`
 	Revision    string           `json:"revision,omitempty"` // of the release that is served; empty: none is
-	Code        string           `json:"code,omitempty"` // of the message
+	Code        string           `json:"code,omitempty"`     // of the message
 	Message     string           `json:"message,omitempty"`
 	Diagnostics spec.Diagnostics `json:"diagnostics,omitempty"`
 }
