@@ -45,6 +45,18 @@ func (p *Platform) Ownerless(ctx context.Context, data Data) ([]string, error) {
 	return list, nil
 }
 
+// SetAside sets data aside that nobody has any more. What is still open is set aside
+// when the ground is tidied next.
+func (p *Platform) SetAside(ctx context.Context, id string) {
+	switch err := p.Apps.SetAside(ctx, id, p.Clock.Sure()); fault.KindOf(err) {
+	case "":
+		p.log.Info("data that nobody has any more is set aside", "component", "platform", "data", id, "until", p.Clock.Sure().Add(AsideFor))
+	case fault.Conflict, fault.NotFound:
+	default:
+		p.log.Warn("data that nobody has stays where it is", "component", "platform", "data", id, "error", err)
+	}
+}
+
 // tidyData sets aside what nobody has any more, and forgets what was set aside long
 // ago. What is open belongs to somebody who is about to have it.
 func (p *Platform) tidyData(ctx context.Context, data Data) {
@@ -57,13 +69,7 @@ func (p *Platform) tidyData(ctx context.Context, data Data) {
 		return
 	}
 	for _, id := range list {
-		switch err := p.Apps.SetAside(ctx, id, p.Clock.Sure()); fault.KindOf(err) {
-		case "":
-			p.log.Info("data that nobody has any more is set aside", "component", "platform", "data", id, "until", p.Clock.Sure().Add(AsideFor))
-		case fault.Conflict, fault.NotFound:
-		default:
-			p.log.Warn("data that nobody has stays where it is", "component", "platform", "data", id, "error", err)
-		}
+		p.SetAside(ctx, id)
 	}
 	n, err := p.Apps.Forget(p.Clock.Sure().Add(-AsideFor))
 	if n > 0 || err != nil {

@@ -194,8 +194,17 @@ func (n *node) serveData(ctx context.Context, o spec.Object, data *storage.App, 
 	}
 	if there, err := n.ground.Apps.List(); err == nil && slices.Contains(there, o.Data) {
 		out.Before, out.Until = o.Data, n.ground.Clock.Now().UTC().Add(platform.AsideFor)
+		n.setAside(context.WithoutCancel(ctx), o.Data)
 	}
 	return out, nil
+}
+
+// setAside sets data aside at once that came out of service, unless some record may
+// still know whose it is.
+func (n *node) setAside(ctx context.Context, id string) {
+	if ids, err := n.ground.Ownerless(ctx, dataOf); err == nil && slices.Contains(ids, id) {
+		n.ground.SetAside(ctx, id)
+	}
 }
 
 // bringBack gives an app data that it, or somebody, had before.
@@ -211,7 +220,11 @@ func (n *node) bringBack(ctx context.Context, in restoreIn) (restoreOut, error) 
 	if err != nil {
 		return restoreOut{}, err
 	}
-	return n.serveData(ctx, o, data, restoreOut{App: o.Name, Data: in.Backup}, "the data "+in.Backup)
+	out, err := n.serveData(ctx, o, data, restoreOut{App: o.Name, Data: in.Backup}, "the data "+in.Backup)
+	if err != nil {
+		n.setAside(context.WithoutCancel(ctx), in.Backup) // as it was
+	}
+	return out, err
 }
 
 // ownerless opens data that no app has, wherever it is by now.
@@ -277,12 +290,18 @@ func (n *node) putBeside(ctx context.Context, u *unpacked, name string, copied b
 		Put: []spec.Object{o}, Reason: "of " + u.head.App + ", " + u.head.Time.Format("2006-01-02 15:04:05"), Actor: op.ActorFrom(ctx), Trigger: "restore",
 	}
 	out = restoreOut{App: name, Time: u.head.Time}
+	served := false
 	if u.data() != "" {
 		data, err := n.ground.Apps.Restore(ctx, u.data(), freshData(name), storage.Settings{})
 		if err != nil {
 			return out, err
 		}
-		defer data.Close()
+		defer func() {
+			data.Close()
+			if !served {
+				n.discard(ctx, data.ID())
+			}
+		}()
 		if copied {
 			if out.Buried, err = queue.Bury(ctx, data.DB(), "it waited when the backup was made"); err != nil {
 				return out, err
@@ -290,17 +309,12 @@ func (n *node) putBeside(ctx context.Context, u *unpacked, name string, copied b
 		}
 		out.Data = data.ID()
 		a.Data = map[spec.Addr]string{o.Addr: out.Data}
-		defer func() {
-			if err != nil {
-				data.Close()
-				n.discard(ctx, out.Data)
-			}
-		}()
 	}
 	failpoint.Reached("restore.unpacked")
 	if _, err := n.adjust(ctx, a); err != nil {
 		return out, err
 	}
+	served = true
 	v, _, err := n.app(ctx, name)
 	out.URL = v.URL
 	return out, err

@@ -110,12 +110,13 @@ func (p *Pool) Return(ctx context.Context, id string, s Settings) (*App, error) 
 	if i < 0 {
 		return nil, fault.New(fault.NotFound, "nothing of %q was set aside", id).WithSubject(id)
 	}
-	return p.make(ctx, id, s, func(target string) error {
+	back := func(target string) error {
 		if err := os.Rename(p.asidePath(list[i]), target); err != nil {
 			return diskFault(err, "bring the storage of %q back", id)
 		}
 		return syncDir(p.dir)
-	})
+	}
+	return p.make(ctx, id, s, back, func(target string) error { return os.Rename(target, p.asidePath(list[i])) })
 }
 
 // Forget deletes what was set aside before a time, and returns how many of them.
@@ -137,8 +138,8 @@ func (p *Pool) Forget(before time.Time) (n int, err error) {
 }
 
 // make brings the storage of an app about that has none, and opens it before
-// anybody can take it for left over.
-func (p *Pool) make(ctx context.Context, id string, s Settings, how func(target string) error) (*App, error) {
+// anybody can take it for left over. What cannot be opened is undone.
+func (p *Pool) make(ctx context.Context, id string, s Settings, how, undo func(target string) error) (*App, error) {
 	sl, err := p.seize(ctx, id)
 	if err != nil {
 		return nil, err
@@ -148,7 +149,9 @@ func (p *Pool) make(ctx context.Context, id string, s Settings, how func(target 
 	if _, err = os.Lstat(target); !errors.Is(err, fs.ErrNotExist) {
 		err = fault.New(fault.Conflict, "there is storage of %q already", id).WithSubject(id).WithHint("restore it beside, under another id")
 	} else if err = how(target); err == nil {
-		c, err = openCore(ctx, target, id, s)
+		if c, err = openCore(ctx, target, id, s); err != nil {
+			err = errors.Join(err, undo(target))
+		}
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()

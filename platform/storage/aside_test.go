@@ -2,7 +2,10 @@ package storage_test
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -80,4 +83,27 @@ func TestReturn(t *testing.T) {
 		t.Errorf("file: %q", got)
 	}
 	is(t, p.SetAside(ctx, "notes-1", time.Now()), fault.Conflict)
+}
+
+// What comes back and cannot be opened is where it was.
+func TestReturnThatFailsChangesNothing(t *testing.T) {
+	dir, ctx := filepath.Join(t.TempDir(), "app"), t.Context()
+	p := pool(t, dir)
+	a := openIn(t, p, "notes-1", storage.Settings{})
+	fill(t, a)
+	a.Close()
+	ok(t, p.SetAside(ctx, "notes-1", time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)))
+	before, err := p.Asides()
+	ok(t, err)
+	ok(t, os.WriteFile(filepath.Join(dir, ".gone", "notes-1-20261123T100000Z", "data.db"), []byte("no database at all, and longer than a header of one is: "+strings.Repeat("x", 4096)), 0o600))
+	if _, err := p.Return(ctx, "notes-1", storage.Settings{}); err == nil {
+		t.Fatal("it could be opened")
+	}
+	after, err := p.Asides()
+	ok(t, err)
+	ids, err := p.List()
+	ok(t, err)
+	if !slices.Equal(after, before) || len(ids) > 0 {
+		t.Errorf("set aside are %v, in service %v", after, ids)
+	}
 }

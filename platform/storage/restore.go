@@ -23,7 +23,7 @@ func (p *Pool) Restore(ctx context.Context, dir, id string, s Settings) (*App, e
 		temp := filepath.Join(p.dir, ".restore-"+id)
 		defer os.RemoveAll(temp)
 		return m.restore(ctx, dir, temp, target)
-	})
+	}, os.RemoveAll)
 }
 
 // restore makes the folder of an app of a backup.
