@@ -51,7 +51,7 @@ func (n *node) diff(ctx context.Context, in diffIn) (diffOut, error) {
 		return diffOut{}, fault.New(fault.Invalid, "%s and %s are releases of two apps, %s and %s", in.A, in.B, a.only, b.only)
 	}
 	ask := plan.Input{
-		Actual: managed(a.in.Desired), Desired: managed(b.in.Desired), Stalled: map[spec.Addr]spec.Diagnostics{},
+		Actual: compared(a.in.Desired, b.in.Desired), Desired: compared(b.in.Desired, a.in.Desired), Stalled: map[spec.Addr]spec.Diagnostics{},
 		Moved: b.in.Moved, Removed: b.in.Removed, Elsewhere: b.in.Elsewhere,
 		Revision: in.B, Node: n.loop.Status().Node, Engine: version,
 	}
@@ -68,12 +68,14 @@ func (n *node) diff(ctx context.Context, in diffIn) (diffOut, error) {
 	return diffOut{p}, nil
 }
 
-// managed takes objects as blocks declare them: what is compared is what they
-// are, not whose.
-func managed(list []spec.Object) []spec.Object {
+// compared takes objects that are on both sides as blocks declare them: what is compared
+// is what they are, not whose. What is on one side alone and no block's is not removed by
+// any revision, as a plan says too.
+func compared(list, other []spec.Object) []spec.Object {
 	list = slices.Clone(list)
 	for i := range list {
-		list[i].Unmanaged = false
+		o := &list[i]
+		o.Unmanaged = o.Unmanaged && !slices.ContainsFunc(other, func(b spec.Object) bool { return b.Addr == o.Addr })
 	}
 	return list
 }
