@@ -79,6 +79,7 @@ func (s *Server) Stage(ctx context.Context, d Desired) (_ *Staged, err error) {
 		return nil, err
 	}
 	p.settleHosts()
+	p.announceAbsent()
 	p.assemble()
 	return &Staged{server: s, snap: p.next, unhold: unhold}, nil
 }
@@ -290,6 +291,22 @@ func (p *passing) claim(t *table, c *candidate, now bool) {
 			c.fail(fault.New(fault.Conflict, "host %q of %q is still served by %q", host, c.object.Addr, holder.addr).
 				WithHint("it moves once %q no longer has it", holder.addr))
 			return
+		}
+	}
+}
+
+// announceAbsent has the hosts of apps that no block declares and that cannot be served
+// say so: they are on record and come back, so their visitors are not sent away.
+func (p *passing) announceAbsent() {
+	for i := range p.apps {
+		c := &p.apps[i]
+		if c.site != nil || !c.object.Unmanaged {
+			continue
+		}
+		away := &site{addr: c.object.Addr, name: c.object.Name, disabled: true, revision: []string{p.revisionOf(c.object)},
+			routes: []route{{prefix: "/", handler: refuse(errDisabled)}}}
+		for _, host := range c.app.Hosts {
+			p.next.table.claim(host, away)
 		}
 	}
 }

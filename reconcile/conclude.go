@@ -210,10 +210,10 @@ func (l *Loop) show(p *pass, o Outcome, problem *Problem) {
 		s.Remaining = &p.plan
 	}
 	if served, known := p.served(); known && !p.same { // as it was found before
-		l.apps = appStatuses(served, p.plan, l.kept)
+		l.apps = l.appsOf(appStatuses(served, p.plan, l.kept))
 	}
 	s.Apps, s.Holds = withHolds(l.apps, l.memory.Load()), l.memory.Load().holds
-	s.Lost = addrsOf(l.lost)
+	s.Lost, s.LostWhy = addrsOf(l.lost), l.lostWhy()
 	s.Pass = &PassTime{Began: p.began, Total: now.Sub(p.began), Steps: p.steps}
 	l.status.Store(&s)
 }

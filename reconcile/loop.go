@@ -13,6 +13,7 @@ import (
 
 	"github.com/fazt-sh/fazt/platform/clock"
 	"github.com/fazt-sh/fazt/platform/fault"
+	"github.com/fazt-sh/fazt/reconcile/plan"
 	"github.com/fazt-sh/fazt/spec"
 )
 
@@ -59,10 +60,11 @@ type Loop struct {
 	config Config
 	log    *slog.Logger
 	status atomic.Pointer[Status]
-	units  atomic.Pointer[[]spec.Unit] // of the last load; a load only reads what changed since
-	memory atomic.Pointer[memory]      // holds and the trash; only Run's goroutine replaces it
-	busy   atomic.Pointer[lease]       // who applies
-	wounds wounds                      // files that are damaged
+	units  atomic.Pointer[[]spec.Unit]   // of the last load; a load only reads what changed since
+	absent atomic.Pointer[[]spec.Object] // of lost, apps that no block declares; only Run's goroutine replaces it
+	memory atomic.Pointer[memory]        // holds and the trash; only Run's goroutine replaces it
+	busy   atomic.Pointer[lease]         // who applies
+	wounds wounds                        // files that are damaged
 
 	pokes chan cause // one slot
 	syncs chan *syncCall
@@ -72,7 +74,8 @@ type Loop struct {
 	// Only Run's goroutine touches what follows.
 	last     State
 	left     map[string]string      // of last, as far as no app took it up
-	lost     []spec.Object          // of last, as far as still nobody brought it back
+	lost     []spec.Object          // of last, as far as still nobody brought it back; only setLost replaces it
+	why      map[spec.Addr]error    // of lost, as far as it is known
 	loaded   *loaded                // the followed revision
 	quiet    *quiet                 // the last plan, where nothing was to be done
 	waiting  []*syncCall            // for what the next pass brings
@@ -110,11 +113,14 @@ func New(c Config) *Loop {
 	l := &Loop{
 		config: c, log: c.Log.With("component", "reconcile"), last: c.Last,
 		pokes: make(chan cause, 1), syncs: make(chan *syncCall), calls: make(chan *call),
-		done: make(chan struct{}), lost: slices.Clone(c.Last.Lost), left: maps.Clone(c.Last.Left), reported: map[spec.Addr]string{},
+		done: make(chan struct{}), why: map[spec.Addr]error{}, left: maps.Clone(c.Last.Left), reported: map[spec.Addr]string{},
 	}
+	maps.Copy(l.why, c.Last.Why)
+	l.setLost(slices.Clone(c.Last.Lost))
+	l.apps = l.appsOf(appStatuses(c.Last.Served, plan.Plan{}, nil))
 	first := &Status{
 		Phase: Idle, Since: time.Now(), Applied: c.Last.Applied, Published: c.Last.Published, Generation: c.Last.Generation, Node: c.Last.Node,
-		Apps: []AppStatus{}, Lost: addrsOf(c.Last.Lost),
+		Lost: addrsOf(l.lost), LostWhy: l.lostWhy(),
 	}
 	if c.Source != nil {
 		first.Source = c.Source.String()

@@ -39,6 +39,7 @@ type pass struct {
 	staged      Staged
 	objects     []spec.Object // what the stage will serve
 	faults      []AppFault
+	absent      []AppFault // apps that are absent, and why they stay so
 	deployments []Deployment
 	committed   bool
 	again       *cause      // what was heard while releases proved themselves
@@ -176,9 +177,9 @@ func (l *Loop) load(ctx context.Context, p *pass) (err error) {
 	return nil
 }
 
-// observe asks the target what it serves.
+// observe asks the target what it serves, and adds what is absent.
 func (l *Loop) observe(ctx context.Context, p *pass) (err error) {
-	p.actual, err = l.config.Target.Observe(ctx)
+	p.actual, err = l.there(ctx)
 	return err
 }
 
@@ -218,7 +219,7 @@ func (l *Loop) stage(ctx context.Context, p *pass) (err error) {
 			return err
 		}
 		p.objects = p.staged.Objects()
-		faults := p.staged.Faults()
+		faults := l.blamed(p, desired.Objects, p.staged.Faults())
 		if len(faults) == 0 {
 			return nil
 		}
@@ -235,7 +236,7 @@ func (l *Loop) stage(ctx context.Context, p *pass) (err error) {
 			p.staged = nil
 			return fault.Wrap(fault.KindOf(faults[0].Err), faults[0].Err, "%s cannot be prepared", faults[0].Addr)
 		}
-		if len(p.faults) == known || sameObjects(p.objects, plan.Wanted(in)) {
+		if len(p.faults) == known || sameObjects(p.objects, slices.DeleteFunc(plan.Wanted(in), func(o spec.Object) bool { return p.stillAbsent(o.Addr) })) {
 			return nil
 		}
 		p.staged.Discard()
@@ -285,7 +286,7 @@ func (l *Loop) commit(ctx context.Context, p *pass) error {
 	for _, o := range c.Put {
 		delete(l.left, o.Name)
 	}
-	l.lost = slices.DeleteFunc(l.lost, func(o spec.Object) bool { return c.settles(o.Addr) })
+	l.found(p, c)
 	l.noted = noteKey(c.Entry, problem)
 	return nil
 }

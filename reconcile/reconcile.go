@@ -143,9 +143,15 @@ type State struct {
 
 	// Lost is what the generation has and the target could not serve again at
 	// the start: its bytes are damaged. The loop brings it back with the data that
-	// the record names, or has the ledger forget it once no revision asks for it.
+	// the record names, or has the ledger forget it once no revision asks for it. An
+	// unmanaged app stays recorded until it can be served.
 	// Where the record is what is damaged, only the address is known.
 	Lost []spec.Object
+
+	// Why says of what is lost why it could not be served.
+	Why map[spec.Addr]error
+
+	Served []spec.Object // of the generation, what is served
 
 	// Left is the data that an app of a name begins with, where some lies there and the
 	// record was lost that knew whose it is.

@@ -60,7 +60,7 @@ func (l *Loop) compareReleases(p *pass, c *Commit, kept map[spec.Addr]keptBack) 
 	}
 	for _, o := range p.actual {
 		stays := now.has(o.Addr)
-		if _, broken := keptBy(kept, o.Addr); !stays && !broken {
+		if _, broken := keptBy(kept, o.Addr); !stays && !broken && !p.stillAbsent(o.Addr) {
 			c.Drop = append(c.Drop, o.Addr)
 		}
 	}
@@ -144,14 +144,15 @@ func (c Commit) empty() bool {
 }
 
 // forgotten lists what the ledger has, the target lost, and the revision does
-// not ask for. No plan has it, as the target does not show it.
+// not ask for. No plan has it, as the target does not show it. What no block declares
+// is never asked for, and stays.
 func (l *Loop) forgotten(p *pass) (list []spec.Addr) {
 	if len(l.lost) == 0 || p.adjust != nil {
 		return nil
 	}
 	desired, kept := byAddr(p.loaded.desired), keptBackBy(p)
 	for _, o := range l.lost {
-		if _, broken := keptBy(kept, o.Addr); !desired.has(o.Addr) && !broken {
+		if _, broken := keptBy(kept, o.Addr); !desired.has(o.Addr) && !broken && !o.Unmanaged {
 			list = append(list, o.Addr)
 		}
 	}

@@ -252,7 +252,7 @@ func (l *Loop) compareWith(ctx context.Context, art source.Artifact) (plan.Input
 		return plan.Input{}, plan.Plan{}, p.loaded.diagnostics, nil
 	}
 	generation := l.Status().Generation
-	if p.actual, err = l.config.Target.Observe(ctx); err != nil {
+	if p.actual, err = l.there(ctx); err != nil {
 		return plan.Input{}, plan.Plan{}, nil, err
 	}
 	l.readContents(p.loaded, art.Tree, p.actual)

@@ -33,28 +33,29 @@ const (
 // Status is the loop's view of the node. It is immutable: each change is a new
 // value.
 type Status struct {
-	Phase      Phase        `json:"phase"`
-	Since      time.Time    `json:"since"`
-	Source     string       `json:"source,omitempty"` // empty: no repository is followed
-	Node       string       `json:"node,omitempty"`   // known once a revision was applied, or loaded
-	Desired    string       `json:"desired,omitempty"`
-	Author     string       `json:"author,omitempty"`  // of the desired revision
-	Subject    string       `json:"subject,omitempty"` // of the desired revision
-	Committed  time.Time    `json:"committed,omitzero"`
-	Applied    string       `json:"applied,omitempty"`   // the last revision that was carried out, as far as it could be
-	Published  string       `json:"published,omitempty"` // the revision of the generation: it changed something here
-	Generation uint64       `json:"generation"`
-	Checked    time.Time    `json:"checked,omitzero"` // when the source last answered
-	Problem    *Problem     `json:"problem,omitempty"`
-	Plan       *PlanSummary `json:"plan,omitempty"`      // of the last pass
-	Remaining  *plan.Plan   `json:"remaining,omitempty"` // when waiting or drifted: what is not done
-	Next       time.Time    `json:"next,omitzero"`       // the next attempt without a poke
-	Attempts   int          `json:"attempts,omitempty"`  // failed ones in a row
-	Apps       []AppStatus  `json:"apps"`                // by address
-	Pass       *PassTime    `json:"pass,omitempty"`      // the last pass
-	Holds      []Hold       `json:"holds,omitempty"`     // by kind and address
-	Lost       []spec.Addr  `json:"lost,omitempty"`      // recorded, damaged and not back in service yet
-	Damaged    []Damage     `json:"damaged,omitempty"`   // files in service that could not be fetched again yet
+	Phase      Phase                  `json:"phase"`
+	Since      time.Time              `json:"since"`
+	Source     string                 `json:"source,omitempty"` // empty: no repository is followed
+	Node       string                 `json:"node,omitempty"`   // known once a revision was applied, or loaded
+	Desired    string                 `json:"desired,omitempty"`
+	Author     string                 `json:"author,omitempty"`  // of the desired revision
+	Subject    string                 `json:"subject,omitempty"` // of the desired revision
+	Committed  time.Time              `json:"committed,omitzero"`
+	Applied    string                 `json:"applied,omitempty"`   // the last revision that was carried out, as far as it could be
+	Published  string                 `json:"published,omitempty"` // the revision of the generation: it changed something here
+	Generation uint64                 `json:"generation"`
+	Checked    time.Time              `json:"checked,omitzero"` // when the source last answered
+	Problem    *Problem               `json:"problem,omitempty"`
+	Plan       *PlanSummary           `json:"plan,omitempty"`      // of the last pass
+	Remaining  *plan.Plan             `json:"remaining,omitempty"` // when waiting or drifted: what is not done
+	Next       time.Time              `json:"next,omitzero"`       // the next attempt without a poke
+	Attempts   int                    `json:"attempts,omitempty"`  // failed ones in a row
+	Apps       []AppStatus            `json:"apps"`                // by address
+	Pass       *PassTime              `json:"pass,omitempty"`      // the last pass
+	Holds      []Hold                 `json:"holds,omitempty"`     // by kind and address
+	Lost       []spec.Addr            `json:"lost,omitempty"`      // recorded, damaged and not back in service yet
+	LostWhy    map[spec.Addr]*Problem `json:"lost_why,omitempty"`  // of what is lost, why it cannot be loaded
+	Damaged    []Damage               `json:"damaged,omitempty"`   // files in service that could not be fetched again yet
 }
 
 // Problem is why the node is not where it should be.
@@ -86,6 +87,8 @@ const (
 
 	AppRolledBack AppState = "rolled_back" // until another version of it is asked for
 	AppUnmanaged  AppState = "unmanaged"   // in service, no block declares it
+
+	AppUnavailable AppState = "unavailable" // no block declares it, and what the node has of it cannot be loaded
 )
 
 // AppStatus is one app.

@@ -22,7 +22,7 @@ type appView struct {
 	App      string    `json:"app"`
 	Addr     string    `json:"addr"`
 	URL      string    `json:"url"`
-	State    string    `json:"state"` // live, stalled, failed, held, rolled_back, unmanaged, disabled
+	State    string    `json:"state"` // live, stalled, failed, held, rolled_back, unmanaged, unavailable, disabled
 	Files    int       `json:"files"`
 	Bytes    int64     `json:"bytes"`
 	Revision string    `json:"revision"`

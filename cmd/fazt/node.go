@@ -253,10 +253,10 @@ func (n *node) boot(ctx context.Context) (reconcile.State, error) {
 	if err != nil {
 		return last, err
 	}
-	last.Left = avoided(there, all)
+	last.Left, last.Why = avoided(there, all), map[spec.Addr]error{}
 	for _, l := range lost {
 		n.cfg.log.Warn("a damaged record is not served", "object", l.addr, "error", l.err)
-		last.Lost = append(last.Lost, spec.Object{Addr: l.addr, Data: l.data(there, all)})
+		last.Lost, last.Why[l.addr] = append(last.Lost, l.object(there, all)), l.err
 	}
 	ages, err := n.ages(ctx, objects)
 	if err != nil {
@@ -270,10 +270,11 @@ func (n *node) boot(ctx context.Context) (reconcile.State, error) {
 		n.cfg.log.Warn("an app cannot be served from this state folder", "app", f.Addr, "error", f.Err)
 		for _, o := range objects {
 			if o.Addr == f.Addr {
-				last.Lost = append(last.Lost, o) // its data is whole
+				last.Lost, last.Why[o.Addr] = append(last.Lost, o), f.Err // its data is whole
 			}
 		}
 	}
+	last.Served = staged.Objects()
 	staged.Publish(last.Generation)
 	return last, nil
 }

@@ -41,15 +41,21 @@ type lostRow struct {
 	body []byte
 }
 
-// data is the folder that a damaged record names as the app's, as far as that can be
-// believed: it is there, and no other record names it.
-func (l lostRow) data(there []string, others []spec.Object) string {
-	var o struct{ Data string }
-	if json.Unmarshal(l.body, &o) != nil || !slices.Contains(there, o.Data) ||
-		slices.ContainsFunc(others, func(other spec.Object) bool { return other.Data == o.Data }) {
-		return ""
+// object is what a damaged record says of its app, as far as it can be believed: that no
+// block declares it, and the folder of its data, if that is there and no other record
+// names it.
+func (l lostRow) object(there []string, others []spec.Object) spec.Object {
+	var o struct {
+		Data      string
+		Unmanaged bool
 	}
-	return o.Data
+	if json.Unmarshal(l.body, &o) != nil {
+		return spec.Object{Addr: l.addr}
+	}
+	if !slices.Contains(there, o.Data) || slices.ContainsFunc(others, func(other spec.Object) bool { return other.Data == o.Data }) {
+		o.Data = ""
+	}
+	return spec.Object{Addr: l.addr, Data: o.Data, Unmanaged: o.Unmanaged}
 }
 
 // objectsOf reads the records of what is served. One that is damaged costs the

@@ -144,19 +144,20 @@ func TestFlippedRecordWithoutSum(t *testing.T) {
 }
 
 // A record that is damaged still tells where its app's data is, where that can be so: the
-// folder is there, and nobody else has it.
+// folder is there, and nobody else has it. It tells whether a block declares the app, too.
 func TestDamagedRecordNamesItsData(t *testing.T) {
 	there := []string{"notes-1", "shop-2"}
 	others := []spec.Object{{Addr: "app.shop", Data: "shop-2"}}
-	for body, want := range map[string]string{
-		`{"addr":"app.n0tes","data":"notes-1"}`: "notes-1",
-		`{"addr":"app.notes","data":"notes-7"}`: "",
-		`{"addr":"app.notes","data":"shop-2"}`:  "",
-		`{"addr":"app.notes"}`:                  "",
-		`{"addr":`:                              "",
+	for body, want := range map[string]spec.Object{
+		`{"addr":"app.n0tes","data":"notes-1"}`:                  {Data: "notes-1"},
+		`{"addr":"app.notes","data":"notes-1","unmanaged":true}`: {Data: "notes-1", Unmanaged: true},
+		`{"addr":"app.notes","data":"notes-7"}`:                  {},
+		`{"addr":"app.notes","data":"shop-2"}`:                   {},
+		`{"addr":"app.notes"}`:                                   {},
+		`{"addr":`:                                               {},
 	} {
-		if got := (lostRow{body: []byte(body)}).data(there, others); got != want {
-			t.Errorf("%s: %q, want %q", body, got, want)
+		if got := (lostRow{body: []byte(body)}).object(there, others); !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: %+v, want %+v", body, got, want)
 		}
 	}
 }

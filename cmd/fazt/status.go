@@ -138,7 +138,7 @@ func (o statusOut) appWords(w *op.Screen) string {
 		counts[string(a.State)]++
 	}
 	words := []string{fmt.Sprintf("%d serving", o.Serving)}
-	for _, s := range []string{"stalled", "failed", "rolled_back", "held", "unmanaged", "disabled"} {
+	for _, s := range []string{"stalled", "failed", "rolled_back", "held", "unmanaged", "unavailable", "disabled"} {
 		if counts[s] > 0 {
 			words = append(words, fmt.Sprintf("%d ", counts[s])+strings.ReplaceAll(redState(w, s), "_", " "))
 		}
@@ -161,7 +161,7 @@ func (o statusOut) writeProblems(w *op.Screen) {
 		head := p.Message
 		for i, a := range apps {
 			if head == string(a.Addr)+": "+a.Message { // the problem is this app
-				head = appProblem(a, shown)
+				head = o.appProblem(a, shown)
 				apps = append(apps[:i:i], apps[i+1:]...)
 				break
 			}
@@ -179,20 +179,23 @@ func (o statusOut) writeProblems(w *op.Screen) {
 	for _, a := range apps {
 		if len(shown) > 0 {
 			w.Printf("\n")
-			problemLine(w, appProblem(a, shown))
+			problemLine(w, o.appProblem(a, shown))
 			continue
 		}
 		w.Printf("\n")
-		problemLine(w, appProblem(a, a.Diagnostics))
+		problemLine(w, o.appProblem(a, a.Diagnostics))
 		a.Diagnostics.WriteText(w, spec.TextOptions{Color: w.Color})
 	}
 }
 
 // appProblem is where an app is instead, and why unless a finding tells it.
-func appProblem(a reconcile.AppStatus, shown spec.Diagnostics) string {
+func (o statusOut) appProblem(a reconcile.AppStatus, shown spec.Diagnostics) string {
 	text := string(a.Addr) + " stays on " + short(a.Revision)
 	if a.Revision == "" {
 		text = string(a.Addr) + " was never released"
+	}
+	if a.Revision == "" && slices.Contains(o.Lost, a.Addr) {
+		text = string(a.Addr) + " cannot be loaded"
 	}
 	told := slices.ContainsFunc(shown, func(d spec.Diagnostic) bool { return d.Summary == a.Message })
 	if a.Message == "" || told {

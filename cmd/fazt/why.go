@@ -115,7 +115,7 @@ func (o *whyOut) follow(s *reconcile.Status, addr spec.Addr, seen map[spec.Addr]
 		}
 	}
 	if i := slices.IndexFunc(s.Apps, func(a reconcile.AppStatus) bool { return a.Addr == addr }); i >= 0 {
-		o.own(s.Apps[i], subject, first)
+		o.own(s, s.Apps[i], subject, first)
 	}
 	if s.Remaining == nil {
 		return
@@ -128,7 +128,7 @@ func (o *whyOut) follow(s *reconcile.Status, addr spec.Addr, seen map[spec.Addr]
 }
 
 // own adds what the last pass found wrong with an app by itself.
-func (o *whyOut) own(a reconcile.AppStatus, subject string, first bool) {
+func (o *whyOut) own(s *reconcile.Status, a reconcile.AppStatus, subject string, first bool) {
 	if first {
 		o.State = string(a.State)
 	}
@@ -147,6 +147,12 @@ func (o *whyOut) own(a reconcile.AppStatus, subject string, first bool) {
 	case reconcile.AppUnmanaged:
 		o.cause("no block declares %s, and nothing removes it", subject)
 		o.next("declare it again to have it follow, or leave it")
+	case reconcile.AppUnavailable:
+		o.cause("no block declares %s, and it %s", subject, a.Message)
+		if why := s.LostWhy[a.Addr]; why != nil {
+			o.next(why.Hint)
+		}
+		o.next("its data is kept: mend that and start the node again, or declare the app")
 	case reconcile.AppDisabled:
 		o.cause("%s has enabled = false", subject)
 	case reconcile.AppHeld:
