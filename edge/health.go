@@ -48,7 +48,7 @@ func (p *passing) probe(ctx context.Context) error {
 			case asking.Err() != nil:
 				c.fail(context.Cause(asking))
 			default:
-				c.fail(p.server.withLastWord(c.site.name, err))
+				c.fail(p.server.withLastWord(c.site, err))
 			}
 		})
 	}
@@ -173,13 +173,13 @@ func (s *Server) Ask(ctx context.Context, addr spec.Addr) error {
 	return site.ask(ctx, site.health.Filled())
 }
 
-// withLastWord adds to why a release was refused what its code said last, as the
+// withLastWord adds to why a release was refused what its own code said last, as the
 // answer of a failure says nothing of the cause.
-func (s *Server) withLastWord(app string, err error) error {
+func (s *Server) withLastWord(of *site, err error) error {
 	if s.config.Logs == nil {
 		return err
 	}
-	lines, unread := s.config.Logs.Read(app, applog.Filter{Level: "error", Last: 1, Since: s.config.Now().Add(-lastWordAge)})
+	lines, unread := s.config.Logs.Read(of.name, applog.Filter{Level: "error", Last: 1, Since: s.config.Now().Add(-lastWordAge), Release: of.revision[0]})
 	if unread != nil || len(lines) == 0 {
 		return err
 	}

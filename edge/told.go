@@ -12,7 +12,7 @@ func (b *backend) say(s *Server, release string, l script.Line) {
 	s.logLine(b.name, release, b.line(l))
 }
 
-// line is what the app said, without the secrets it was given. What was cut is cut
+// line is what the app said, without the secrets it was given. What is too long was cut
 // before anybody could look for them.
 func (b *backend) line(l script.Line) script.Line {
 	if l.Cut {

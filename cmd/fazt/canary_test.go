@@ -131,6 +131,18 @@ func TestCanaryIsFound(t *testing.T) {
 	}
 }
 
+// call runs a command, looks at what it says, and returns that. A negative exit is any.
+func (s *sweeper) call(r *rig, want int, args ...string) string {
+	s.t.Helper()
+	exit, out := r.fazt(args...)
+	if want >= 0 && exit != want {
+		s.t.Errorf("fazt %v: exit %d\n%s%s", args, exit, out, &r.talk)
+	}
+	s.look("fazt "+strings.Join(args, " "), []byte(out))
+	s.look("what is said by fazt "+strings.Join(args, " "), r.talk.Bytes())
+	return out + r.talk.String()
+}
+
 // A sealed value, and the key that opens it, come out nowhere: not from a command
 // on this machine or another, nor from the API, a mistake, a log or a record.
 func TestCanarySweep(t *testing.T) {
@@ -153,12 +165,7 @@ func TestCanarySweep(t *testing.T) {
 
 	call := func(want int, args ...string) {
 		t.Helper()
-		exit, out := r.fazt(args...)
-		if want >= 0 && exit != want {
-			t.Errorf("fazt %v: exit %d\n%s%s", args, exit, out, &r.talk)
-		}
-		s.look("fazt "+strings.Join(args, " "), []byte(out))
-		s.look("what is said by fazt "+strings.Join(args, " "), r.talk.Bytes())
+		s.call(r, want, args...)
 	}
 	everyRow := func() {
 		t.Helper()

@@ -33,13 +33,7 @@ func TestCanaryInWhatIsToldOfCode(t *testing.T) {
 	s := newSweeper(t, map[string]string{"value": canary})
 	call := func(want int, args ...string) string {
 		t.Helper()
-		exit, out := r.fazt(args...)
-		if want >= 0 && exit != want {
-			t.Errorf("fazt %v: exit %d\n%s%s", args, exit, out, &r.talk)
-		}
-		s.look("fazt "+strings.Join(args, " "), []byte(out))
-		s.look("what is said by fazt "+strings.Join(args, " "), r.talk.Bytes())
-		return out + r.talk.String()
+		return s.call(r, want, args...)
 	}
 	release := func(health string) {
 		writeFiles(t, r.site, map[string]string{"tell/main.js": strings.Replace(telling, "HEALTH", health, 1)})

@@ -34,6 +34,7 @@ func shop(version, health string) string {
 	return fmt.Sprintf(`const well = () => new Response("well"), ill = (why) => new Response(why, { status: 500 });
 export default {
   async fetch(request, env) {
+    if (new URL(request.url).pathname === "/grumble") console.error(%[1]q, "grumbles");
     if (new URL(request.url).pathname !== "/health") return new Response(%[1]q);
     const n = await env.K.incr(%[1]q);
     return %[2]s;
@@ -50,13 +51,13 @@ func TestIntegrationAppsHealth(t *testing.T) {
 	w.origin()
 	p := w.serve("state", "--repo", w.path("origin.git"))
 	p.sync(0, "")
-	p.serves("shop.localhost", "/", "first")
+	p.serves("shop.localhost", "/grumble", "first")
 
 	w.write(map[string]string{"work/fazt.hcl": fmt.Sprintf(healthHCL, "5s", "10s"), "work/shop/main.js": shop("second", `ill("out of ink")`)})
 	w.push("Never well")
 	exit, answer, err := p.call("/v1/sync", `{"wait":true}`)
 	must(t, err)
-	if said := string(answer); exit != exitRolledBack || !strings.Contains(said, "500") || !strings.Contains(said, "out of ink") {
+	if said := string(answer); exit != exitRolledBack || !strings.Contains(said, "500") || !strings.Contains(said, "out of ink") || strings.Contains(said, "grumbles") {
 		t.Errorf("sync of a release that is ill: exit %d\n%s", exit, said)
 	}
 	exit, answer, err = p.call("/v1/why", `{"app":"shop"}`)

@@ -145,10 +145,12 @@ type Filter struct {
 	Since time.Time // zero: all that is kept
 	Level string    // this one and what is more important; empty: all
 	Last  int       // the newest so many; 0: all
+
+	Release string // of the release with this revision; empty: of all
 }
 
 func (f Filter) takes(line Line) bool {
-	if line.Time.Before(f.Since) {
+	if line.Time.Before(f.Since) || f.Release != "" && line.Release != f.Release {
 		return false
 	}
 	return f.Level == "" || slices.Index(Levels(), line.Level) >= slices.Index(Levels(), f.Level)

@@ -14,7 +14,7 @@ import (
 var noon = time.Date(2026, 11, 27, 12, 0, 0, 0, time.UTC)
 
 func line(i int, level string) applog.Line {
-	return applog.Line{Time: noon.Add(time.Duration(i) * time.Second), Level: level, Text: fmt.Sprintf("line %d", i)}
+	return applog.Line{Time: noon.Add(time.Duration(i) * time.Second), Level: level, Text: fmt.Sprintf("line %d", i), Release: fmt.Sprintf("r%d", i%2)}
 }
 
 func texts(lines []applog.Line) string {
@@ -43,6 +43,7 @@ func TestFilter(t *testing.T) {
 		{applog.Filter{Level: "warn"}, "line 2, line 3"},
 		{applog.Filter{Since: noon.Add(time.Second)}, "line 1, line 2, line 3"},
 		{applog.Filter{Last: 1}, "line 3"},
+		{applog.Filter{Release: "r0", Last: 1}, "line 2"},
 	} {
 		got, err := l.Read("notes-1", tt.f)
 		if err != nil || texts(got) != tt.want {

@@ -110,10 +110,10 @@ function errorOf(head, type) {
 
 // --- calls --------------------------------------------------------------------------
 
-// call asks the node, which fails with a TypeError where the standard of fetch has it
-// so. json is args for who has written them already. The promise has
-// what map makes of the value and the body that come back, or { value, body }; it and
-// the body end with the reason of a signal that aborts.
+// call asks the node, and fails with a TypeError where the standard of fetch has it so.
+// json is args for who has written them already. The promise has what map makes of the
+// value and the body that come back, or { value, body }; it and the body end with the
+// reason of a signal that aborts.
 function call(inv, target, method, args, body, json = undefined, map = undefined, signal = null) {
   const waiting = { resolve: null, reject: null, map, why: undefined, from: tracing ? new Error().stack : "", signal, deaf: null, type: target === "fetch" ? TypeError : Error };
   const promise = new Promise((resolve, reject) => {
